@@ -1,0 +1,1 @@
+"""The words every room shares: ids, units, instruments, events, outputs, errors."""

@@ -1,0 +1,1 @@
+"""State built from events: continuity and healing, books, bars, windows."""

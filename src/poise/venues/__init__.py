@@ -1,0 +1,1 @@
+"""What each venue's bytes mean, sans-IO: addresses, channels, subscriptions, parsing, healing."""

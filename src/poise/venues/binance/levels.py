@@ -1,0 +1,139 @@
+"""Depth levels from JSON text to scaled integers in one kernel.
+
+A depth frame carries 66 levels in the mean and up to 1,000; as Python strings they would cost more
+than all else that a frame costs. The kernel accepts exactly what the venue sends
+(``[["7.5040","813"],...]``, plain decimals, white space allowed) and refuses all else.
+"""
+
+import numpy as np
+
+from poise.analytics.kernel import kernel
+from poise.core.errors import VenueMessageError
+from poise.core.events import Levels
+from poise.core.units import MAX_DIGITS
+
+MAX_LEVELS = 5_000
+"""More levels than any Binance message holds (snapshots end at 1,000 a side)."""
+
+_OPEN, _CLOSE, _QUOTE, _COMMA, _DOT, _ZERO, _NINE, _SPACE = 91, 93, 34, 44, 46, 48, 57, 32
+_TOO_MANY = -1
+_BAD_TEXT = -2
+_TOO_FINE = -3
+_TOO_LONG = -4
+
+_REASONS = {
+    _TOO_MANY: f"more than {MAX_LEVELS} levels",
+    _BAD_TEXT: "not a list of [price, quantity] decimal strings",
+    _TOO_FINE: "finer than the instrument's scale",
+    _TOO_LONG: f"more than {MAX_DIGITS} digits",
+}
+
+
+@kernel
+def _skip(text: np.ndarray, at: int) -> int:
+    while at < text.size and text[at] == _SPACE:
+        at += 1
+    return at
+
+
+@kernel
+def _decimal(text: np.ndarray, at: int, scale: int) -> tuple[int, int]:
+    """Read a quoted decimal at `at`: (value, index behind it); a negative index is an error."""
+    if at >= text.size or text[at] != _QUOTE:
+        return 0, _BAD_TEXT
+    at += 1
+    value = 0
+    digits = 0
+    places = -1
+    significant = 0
+    while at < text.size and text[at] != _QUOTE:
+        byte = text[at]
+        if byte == _DOT:
+            if places >= 0 or digits == 0:
+                return 0, _BAD_TEXT
+            places = 0
+        elif _ZERO <= byte <= _NINE:
+            digits += 1
+            if places >= 0:
+                places += 1
+            if places > scale:
+                if byte != _ZERO:
+                    return 0, _TOO_FINE
+            else:
+                value = value * 10 + (byte - _ZERO)
+                if value > 0:
+                    significant += 1
+                    if significant > MAX_DIGITS:
+                        return 0, _TOO_LONG
+        else:
+            return 0, _BAD_TEXT
+        at += 1
+    if digits == 0 or places == 0 or at >= text.size:
+        return 0, _BAD_TEXT
+    for _ in range(scale - min(max(places, 0), scale)):
+        value *= 10
+        if value > 0:
+            significant += 1
+            if significant > MAX_DIGITS:
+                return 0, _TOO_LONG
+    return value, at + 1
+
+
+@kernel
+def _levels(text: np.ndarray, price_scale: int, qty_scale: int, out: np.ndarray) -> int:
+    """Fill `out` with (price, quantity) rows; returns their number or a negative reason."""
+    at = _skip(text, 0)
+    if at >= text.size or text[at] != _OPEN:
+        return _BAD_TEXT
+    at = _skip(text, at + 1)
+    count = 0
+    while at < text.size and text[at] != _CLOSE:
+        if count > 0:
+            if text[at] != _COMMA:
+                return _BAD_TEXT
+            at = _skip(text, at + 1)
+        if at >= text.size or text[at] != _OPEN:
+            return _BAD_TEXT
+        if count >= out.shape[0]:
+            return _TOO_MANY
+        price, at = _decimal(text, _skip(text, at + 1), price_scale)
+        if at < 0:
+            return at
+        at = _skip(text, at)
+        if at >= text.size or text[at] != _COMMA:
+            return _BAD_TEXT
+        qty, at = _decimal(text, _skip(text, at + 1), qty_scale)
+        if at < 0:
+            return at
+        at = _skip(text, at)
+        if price == 0 or at >= text.size or text[at] != _CLOSE:
+            return _BAD_TEXT
+        out[count, 0] = price
+        out[count, 1] = qty
+        count += 1
+        at = _skip(text, at + 1)
+    if at >= text.size or _skip(text, at + 1) != text.size:
+        return _BAD_TEXT
+    return count
+
+
+class LevelsParser:
+    """Parses level lists into fresh arrays; owns the scratch that the kernel writes into."""
+
+    def __init__(self) -> None:
+        self._scratch = np.empty((MAX_LEVELS, 2), dtype=np.int64)
+
+    def parse(self, text: bytes | memoryview, price_scale: int, qty_scale: int) -> Levels:
+        """Turn the JSON text of a level list into an array of shape (n, 2), int64.
+
+        Raises
+        ------
+        VenueMessageError
+            When the text is no such list, a price is 0, a number is negative, in exponent form,
+            finer than its scale or longer than 18 digits, or there are more than 5,000 levels.
+        """
+        raw = np.frombuffer(text, dtype=np.uint8)
+        count = _levels(raw, price_scale, qty_scale, self._scratch)
+        if count < 0:
+            raise VenueMessageError(f"depth levels: {_REASONS[count]}")
+        return self._scratch[:count].copy()

@@ -1,0 +1,285 @@
+"""Binance USD-M bytes to events: exact, whole or not at all."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from poise.core.errors import VenueMessageError
+from poise.core.events import (
+    BUY,
+    SELL,
+    BarsHistory,
+    DepthDiff,
+    DepthSnapshot,
+    HistoryBar,
+    MarketEvent,
+    MarkPrice,
+    Quote,
+    Trade,
+    TradesBackfill,
+    TradesHistory,
+)
+from poise.core.instrument import Instrument
+from poise.core.units import NS_PER_MS, InstrumentIx, Ns, Price, Qty, parse_scaled
+from poise.venues.binance import messages as wire
+from poise.venues.binance.levels import LevelsParser
+
+MARK_SCALE = 8
+"""Mark, index and funding rate have their own scale: 8 places, whatever the instrument's tick."""
+
+
+def _qty(text: str, scale: int) -> Qty:
+    """Parse a non-negative decimal; fast when it has exactly `scale` places, as frames do."""
+    dot = len(text) - scale - 1
+    if 0 < dot <= 18 - scale and text[dot] == ".":
+        digits = text[:dot] + text[dot + 1 :]
+        if digits.isdigit() and digits.isascii():
+            return Qty(int(digits))
+    value = parse_scaled(text, scale)
+    if value < 0:
+        raise VenueMessageError(f"negative number: {text[:40]!r}")
+    return Qty(value)
+
+
+def _price(text: str, scale: int) -> Price:
+    value = _qty(text, scale)
+    if value == 0:
+        raise VenueMessageError(f"zero where a price must stand: {text[:40]!r}")
+    return Price(value)
+
+
+def _traded(text: str, scale: int) -> Qty:
+    value = _qty(text, scale)
+    if value == 0:
+        raise VenueMessageError("a trade of quantity zero")
+    return value
+
+
+def _ns(ms: int) -> Ns:
+    # Years 2001 to 2286: catches seconds and microseconds sent as milliseconds.
+    if not 10**12 <= ms < 10**13:
+        raise VenueMessageError(f"not a millisecond time: {ms}")
+    return Ns(ms * NS_PER_MS)
+
+
+class Parser:
+    """Decoders bound to the instruments of one run.
+
+    Parameters
+    ----------
+    instruments
+        By venue symbol (``BTCUSDT``); a frame of another symbol is refused.
+    """
+
+    def __init__(self, instruments: Mapping[str, Instrument]) -> None:
+        self._instruments = {
+            symbol: (item.ix, item.price_scale, item.qty_scale)
+            for symbol, item in instruments.items()
+        }
+        self._combined = msgspec.json.Decoder(wire.Combined)
+        self._levels = LevelsParser()
+        self._frames: dict[type, Callable[[Any, Ns], MarketEvent]] = {
+            wire.BookTicker: self._book_ticker,
+            wire.RawTrade: self._raw_trade,
+            wire.AggTrade: self._agg_trade,
+            wire.DepthUpdate: self._depth_update,
+            wire.MarkPriceUpdate: self._mark_price,
+        }
+        self._answers: dict[str, Callable[[str, bytes, Ns], tuple[MarketEvent, ...]]] = {
+            "depth": self._depth_answer,
+            "aggTrades": self._agg_trades_answer,
+            "trades": self._trades_answer,
+            "historicalTrades": self._trades_answer,
+            "warmTrades": self._warm_trades_answer,
+            "bookTicker": self._book_ticker_answer,
+        }
+
+    def frame(self, payload: bytes, recv_ns: Ns) -> tuple[MarketEvent, ...]:
+        """Decode one socket frame; see `poise.core.venue.Venue.decode_frame`."""
+        try:
+            frame = self._combined.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise VenueMessageError(f"frame: {error}") from None
+        data = frame.data
+        if data is msgspec.UNSET:
+            if frame.error is not None:
+                raise VenueMessageError(
+                    f"the venue refused a request: {frame.error.code} {frame.error.msg[:200]}"
+                )
+            if frame.id is None:
+                raise VenueMessageError("neither market data nor an acknowledgement")
+            return ()
+        return (self._frames[type(data)](data, recv_ns),)
+
+    def answer(self, source: str, payload: bytes, recv_ns: Ns) -> tuple[MarketEvent, ...]:
+        """Decode one REST answer; see `poise.core.venue.Venue.decode_answer`."""
+        _, endpoint, symbol, *rest = source.split(":")
+        try:
+            if endpoint == "klines":
+                return self._klines_answer(symbol, rest[0], payload, recv_ns)
+            return self._answers[endpoint](symbol, payload, recv_ns)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise VenueMessageError(f"answer of {endpoint} {symbol}: {error}") from None
+        except KeyError:
+            raise VenueMessageError(f"no such endpoint is read: {endpoint!r}") from None
+
+    def _instrument(self, symbol: str) -> tuple[InstrumentIx, int, int]:
+        try:
+            return self._instruments[symbol]
+        except KeyError:
+            raise VenueMessageError(f"unknown symbol {symbol[:40]!r}") from None
+
+    def _book_ticker(self, data: wire.BookTicker, recv_ns: Ns) -> Quote:
+        ix, price_scale, qty_scale = self._instrument(data.s)
+        return Quote(
+            ix,
+            data.u,
+            _price(data.b, price_scale),
+            _qty(data.B, qty_scale),
+            _price(data.a, price_scale),
+            _qty(data.A, qty_scale),
+            _ns(data.T),
+            recv_ns,
+        )
+
+    def _raw_trade(self, data: wire.RawTrade, recv_ns: Ns) -> Trade:
+        ix, price_scale, qty_scale = self._instrument(data.s)
+        price = Price(_qty(data.p, price_scale))
+        qty = _qty(data.q, qty_scale)
+        if (price == 0) != (qty == 0):
+            raise VenueMessageError(f"trade {data.t}: price {data.p!r} with quantity {data.q!r}")
+        # Price and quantity both 0: the venue's placeholder frames; `market` drops them by id.
+        side = SELL if data.m else BUY
+        return Trade(ix, data.t, price, qty, side, _ns(data.T), recv_ns, data.t, data.t)
+
+    def _agg_trade(self, data: wire.AggTrade, recv_ns: Ns) -> Trade:
+        return self._aggregate(data.s, data, recv_ns)
+
+    def _aggregate(self, symbol: str, data: wire.AggTrade | wire.AggTradeRow, recv_ns: Ns) -> Trade:
+        ix, price_scale, qty_scale = self._instrument(symbol)
+        if data.f > data.last:
+            raise VenueMessageError(f"aggregate {data.a}: raw ids {data.f}..{data.last}")
+        return Trade(
+            ix,
+            data.a,
+            _price(data.p, price_scale),
+            _traded(data.q, qty_scale),
+            SELL if data.m else BUY,
+            _ns(data.T),
+            recv_ns,
+            data.f,
+            data.last,
+        )
+
+    def _depth_update(self, data: wire.DepthUpdate, recv_ns: Ns) -> DepthDiff:
+        ix, price_scale, qty_scale = self._instrument(data.s)
+        if not data.u >= data.U:
+            raise VenueMessageError(f"depth ids run backwards: U {data.U}, u {data.u}")
+        return DepthDiff(
+            ix,
+            data.U,
+            data.u,
+            data.pu,
+            self._levels.parse(data.b, price_scale, qty_scale),
+            self._levels.parse(data.a, price_scale, qty_scale),
+            _ns(data.T),
+            recv_ns,
+        )
+
+    def _mark_price(self, data: wire.MarkPriceUpdate, recv_ns: Ns) -> MarkPrice:
+        ix, _, _ = self._instrument(data.s)
+        return MarkPrice(
+            ix,
+            _price(data.p, MARK_SCALE),
+            _price(data.i, MARK_SCALE),
+            parse_scaled(data.r or "0", MARK_SCALE),
+            _ns(data.T),
+            _ns(data.E),
+            recv_ns,
+        )
+
+    def _depth_answer(self, symbol: str, payload: bytes, recv_ns: Ns) -> tuple[MarketEvent, ...]:
+        ix, price_scale, qty_scale = self._instrument(symbol)
+        data = msgspec.json.decode(payload, type=wire.DepthAnswer)
+        return (
+            DepthSnapshot(
+                ix,
+                data.lastUpdateId,
+                self._levels.parse(data.bids, price_scale, qty_scale),
+                self._levels.parse(data.asks, price_scale, qty_scale),
+                _ns(data.T) if data.T else recv_ns,
+                recv_ns,
+            ),
+        )
+
+    def _agg_rows(self, symbol: str, payload: bytes, recv_ns: Ns) -> tuple[Trade, ...]:
+        rows = msgspec.json.decode(payload, type=list[wire.AggTradeRow])
+        return tuple(self._aggregate(symbol, row, recv_ns) for row in rows)
+
+    def _agg_trades_answer(
+        self, symbol: str, payload: bytes, recv_ns: Ns
+    ) -> tuple[MarketEvent, ...]:
+        ix, _, _ = self._instrument(symbol)
+        trades = self._agg_rows(symbol, payload, recv_ns)
+        return (TradesBackfill(ix, "aggTrade", trades, recv_ns),)
+
+    def _warm_trades_answer(
+        self, symbol: str, payload: bytes, recv_ns: Ns
+    ) -> tuple[MarketEvent, ...]:
+        ix, _, _ = self._instrument(symbol)
+        return (TradesHistory(ix, self._agg_rows(symbol, payload, recv_ns), recv_ns),)
+
+    def _trades_answer(self, symbol: str, payload: bytes, recv_ns: Ns) -> tuple[MarketEvent, ...]:
+        ix, price_scale, qty_scale = self._instrument(symbol)
+        trades = tuple(
+            Trade(
+                ix,
+                row.id,
+                _price(row.price, price_scale),
+                _traded(row.qty, qty_scale),
+                SELL if row.isBuyerMaker else BUY,
+                _ns(row.time),
+                recv_ns,
+                row.id,
+                row.id,
+            )
+            for row in msgspec.json.decode(payload, type=list[wire.TradeRow])
+        )
+        return (TradesBackfill(ix, "trade", trades, recv_ns),)
+
+    def _book_ticker_answer(
+        self, symbol: str, payload: bytes, recv_ns: Ns
+    ) -> tuple[MarketEvent, ...]:
+        ix, price_scale, qty_scale = self._instrument(symbol)
+        data = msgspec.json.decode(payload, type=wire.BookTickerAnswer)
+        return (
+            Quote(
+                ix,
+                data.lastUpdateId,
+                _price(data.bidPrice, price_scale),
+                _qty(data.bidQty, qty_scale),
+                _price(data.askPrice, price_scale),
+                _qty(data.askQty, qty_scale),
+                _ns(data.time),
+                recv_ns,
+            ),
+        )
+
+    def _klines_answer(
+        self, symbol: str, timeframe: str, payload: bytes, recv_ns: Ns
+    ) -> tuple[MarketEvent, ...]:
+        ix, price_scale, qty_scale = self._instrument(symbol)
+        bars = tuple(
+            HistoryBar(
+                _ns(row.open_ms),
+                _price(row.open, price_scale),
+                _price(row.high, price_scale),
+                _price(row.low, price_scale),
+                _price(row.close, price_scale),
+                _qty(row.volume, qty_scale),
+                row.trades,
+            )
+            for row in msgspec.json.decode(payload, type=list[wire.KlineRow])
+        )
+        return (BarsHistory(ix, timeframe, bars, recv_ns),)
