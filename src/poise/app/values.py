@@ -1,11 +1,14 @@
 """Command-line values to typed ones; every refusal names the value and what was expected."""
 
+import re
+
 from poise.core.errors import UserError
 from poise.core.events import TimeframeSpec
 from poise.core.units import MAX_DIGITS
 from poise.market.timeframes import timeframe_seconds
 
 SHORTEST_WINDOW = 20
+_SHORT_NUMBER = re.compile("[0-9]{1,6}").fullmatch
 
 
 def parse_speed(text: str) -> float | None:
@@ -27,7 +30,7 @@ def parse_scales(texts: list[str]) -> dict[str, tuple[int, int]]:
     for text in texts:
         symbol, _, places = text.partition("=")
         price, _, qty = places.partition(",")
-        if not (symbol and price.isdecimal() and qty.isdecimal()):
+        if not (symbol and _SHORT_NUMBER(price) and _SHORT_NUMBER(qty)):
             raise UserError(f"--scale {text!r}: write SYMBOL=PRICE_PLACES,QTY_PLACES")
         if max(int(price), int(qty)) > MAX_DIGITS:
             raise UserError(f"--scale {text!r}: at most {MAX_DIGITS} decimal places")
@@ -41,7 +44,7 @@ def parse_timeframes(text: str) -> tuple[TimeframeSpec, ...]:
     for part in text.split(","):
         name, _, window = part.strip().partition(":")
         timeframe_seconds(name)
-        if not window.isdecimal() or not SHORTEST_WINDOW <= int(window) <= 10_000:
+        if not _SHORT_NUMBER(window) or not SHORTEST_WINDOW <= int(window) <= 10_000:
             raise UserError(
                 f"timeframe {part.strip()!r}: write NAME:WINDOW with a window of "
                 f"{SHORTEST_WINDOW} to 10000 bars, such as 1m:480"

@@ -102,11 +102,15 @@ class TradesBackfill(msgspec.Struct, frozen=True, tag=True):
 
 
 class TradesHistory(msgspec.Struct, frozen=True, tag=True):
-    """Trades before the stream's first, for warming short bars; never part of continuity."""
+    """Trades before the stream's first, for warming short bars; never part of continuity.
+
+    `complete`: no later trade stood behind these when the venue answered (no full page).
+    """
 
     instrument: InstrumentIx
     trades: tuple[Trade, ...]
     recv_ns: Ns
+    complete: bool = True
 
 
 class HistoryBar(msgspec.Struct, frozen=True, gc=False, tag=True):

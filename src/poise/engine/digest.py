@@ -1,7 +1,8 @@
 """The digest of a run: what makes two replays provably the same.
 
 BLAKE2b-256 over the canonical msgpack of every input and output of ``step`` in order, each as
-(seq, type and fields); float64 travels as its eight bytes, arrays as their shape and bytes.
+(seq, type and fields); float64 travels as its eight bytes, arrays as their shape and bytes. The
+raw bytes of every accepted frame go in too: a field that nothing reads is still recorded input.
 """
 
 import hashlib
@@ -31,6 +32,11 @@ class RunDigest:
     def add(self, seq: int, event: Event, outputs: list[Output]) -> None:
         """Take in one step."""
         self._encoder.encode_into((seq, event, outputs), self._buffer)
+        self._hash.update(self._buffer)
+
+    def add_raw(self, seq: int, payload: bytes) -> None:
+        """Take in the bytes of an accepted frame or answer, before the steps it makes."""
+        self._encoder.encode_into((seq, payload), self._buffer)
         self._hash.update(self._buffer)
 
     def add_floats(self, *arrays: np.ndarray) -> None:

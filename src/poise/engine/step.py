@@ -14,7 +14,7 @@ from poise.core.events import (
     TradesHistory,
 )
 from poise.core.outputs import Bar, BarCorrected, Output
-from poise.engine.history import history_bars, second_bars
+from poise.engine.history import PastSeconds, history_bars
 from poise.market.state import Market
 from poise.signals.pairs import LivePairs
 
@@ -75,6 +75,7 @@ class Engine:
         self.run = run
         self.market = Market(run)
         self.pairs = LivePairs(run)
+        self._past = tuple(PastSeconds(item.ix) for item in run.instruments)
 
     def _commit_bars(self, outputs: list[Output]) -> None:
         for output in tuple(outputs):
@@ -89,7 +90,18 @@ class Engine:
         self._put_history(history_bars(history, now_ns), history.timeframe, outputs)
 
     def _on_trades(self, history: TradesHistory, outputs: list[Output]) -> None:
-        self._put_history(second_bars(history.trades), "1s", outputs)
+        """Past trades become seconds, joined to the live ones where the ids prove no hole."""
+        past = self._past[history.instrument]
+        bars = past.add(history.trades)
+        state = self.market.instruments[history.instrument]
+        first = state.first_trade
+        first_live = state.bars.first_number
+        if first is None and history.complete:
+            state.bars.seed(past.close)
+        joined = history.complete if first is None else first.first_raw_id <= past.last_raw_id + 1
+        if first_live is not None and joined:
+            bars += past.bridge(first_live)
+        self._put_history(bars, "1s", outputs)
 
     def _put_history(self, bars: list[Bar], timeframe: str, outputs: list[Output]) -> None:
         windows = self.pairs.windows.get(timeframe)

@@ -5,12 +5,15 @@ timeframes cost a tick no more than one.
 """
 
 from poise.core.events import BUY, Quote, Trade
-from poise.core.outputs import Bar, BarCorrected, Output
+from poise.core.outputs import Bar, BarCorrected, Diagnostic, Output
 from poise.core.units import NS_PER_S, InstrumentIx, Ns, Price, Qty
 from poise.market.timeframes import timeframe_ns
 
 CORRECTABLE = 120
-"""Closed bars of each timeframe that a late trade may still correct."""
+"""Closed bars of each longer timeframe that a late trade may still correct."""
+CORRECTABLE_SECONDS = 900
+FLAT_MAX = 3_600
+"""Longest stretch of seconds without a trade that is filled flat; beyond it bars begin anew."""
 
 
 class OpenBar:
@@ -101,6 +104,12 @@ class _Longer:
         self.open: OpenBar | None = None
         self.closed: dict[int, OpenBar] = {}
 
+    def find(self, number: int) -> OpenBar | None:
+        """The open or a correctable closed bar of a number."""
+        if self.open is not None and self.open.number == number:
+            return self.open
+        return self.closed.get(number)
+
 
 class BarBuilder:
     """All bars of one instrument.
@@ -121,6 +130,15 @@ class BarBuilder:
         self._end_ns = 0
         self._quotes_ahead: dict[int, tuple[int, int]] = {}
         self._closed: dict[int, OpenBar] = {}
+        self._late: set[int] = set()
+        self._late_longer: set[tuple[int, int]] = set()
+        self.first_number: int | None = None
+        """Number of the first second that this run saw, perhaps not from its start."""
+
+    def seed(self, close: Price) -> None:
+        """Start from a price known from history, so that quiet seconds have bars at once."""
+        if self._second is not None and self._second.close == 0:
+            self._second.close = close
 
     def forming(self, timeframe: str) -> OpenBar | None:
         """The open bar of a timeframe with everything up to now, None before the first event."""
@@ -136,14 +154,18 @@ class BarBuilder:
         return merged
 
     def on_trade(self, trade: Trade, outputs: list[Output]) -> None:
-        """Add an accepted trade; the first trade behind a bar's end closes it."""
+        """Add an accepted trade; the first trade behind a bar's end closes it.
+
+        Call `settle` after the last trade of an event.
+        """
         second = self._second
         if trade.venue_ns < self._end_ns and second is not None:
             if trade.venue_ns >= self._end_ns - NS_PER_S:
                 second.add_trade(trade.price, trade.qty, trade.aggressor_side)
             else:
-                self._correct(trade, outputs)
+                self._add_late(trade, outputs)
             return
+        self.settle(outputs)
         number = trade.venue_ns // NS_PER_S
         if second is None:
             self._start(number, trade.price, 0, 0)
@@ -179,21 +201,39 @@ class BarBuilder:
         ahead = self._quotes_ahead.pop(number, None)
         if ahead is not None:
             bid, ask = ahead
+        if self.first_number is None:
+            self.first_number = number
         self._second = OpenBar(number, close, bid, ask)
         self._end_ns = (number + 1) * NS_PER_S
 
     def _close_until(self, number: int, outputs: list[Output]) -> None:
         """Close seconds up to `number`, which becomes the open one; quiet seconds are flat."""
+        if self._second is not None and number - self._second.number > FLAT_MAX:
+            self._close_until(self._second.number + 1, outputs)
+            self._restart(number, outputs)
+            return
         while (second := self._second) is not None and second.number < number:
             self._start(second.number + 1, second.close, second.bid, second.ask)
             if second.close == 0:
                 continue  # nothing has traded yet: there is no bar to show
             self._closed[second.number] = second
-            self._closed.pop(second.number - CORRECTABLE, None)
+            self._closed.pop(second.number - CORRECTABLE_SECONDS, None)
             if self._emit_seconds:
                 outputs.append(second.closed(self._instrument, "1s", NS_PER_S))
             for longer in self._longer:
                 self._extend(longer, second, outputs)
+
+    def _restart(self, number: int, outputs: list[Output]) -> None:
+        """Begin anew behind a pause too long to be filled; bars that it cuts are not put out."""
+        second = self._second
+        assert second is not None
+        text = f"no bars for {number - second.number} s without a trade"
+        outputs.append(Diagnostic("warning", "bars_restarted", text, self._instrument))
+        self._quotes_ahead = {key: row for key, row in self._quotes_ahead.items() if key >= number}
+        self._closed.clear()
+        for longer in self._longer:
+            longer.open = None
+        self._start(number, second.close, 0, 0)
 
     def _extend(self, longer: _Longer, second: OpenBar, outputs: list[Output]) -> None:
         number = second.number // longer.seconds
@@ -206,29 +246,65 @@ class BarBuilder:
             longer.closed.pop(number - CORRECTABLE, None)
             outputs.append(done.closed(self._instrument, longer.name, longer.length_ns))
 
-    def _correct(self, trade: Trade, outputs: list[Output]) -> None:
-        """Put a late trade into the closed bars it belongs to, and say so."""
+    def _add_late(self, trade: Trade, outputs: list[Output]) -> None:
+        """Put a late trade into the closed bars it belongs to; `settle` says so."""
         number = trade.venue_ns // NS_PER_S
+        assert self.first_number is not None
+        if number < self.first_number:
+            self.seed(trade.price)
+            return
         bar = self._closed.get(number)
         if bar is not None:
-            _add_late(bar, trade)
-            if self._emit_seconds:
-                outputs.append(BarCorrected(bar.closed(self._instrument, "1s", NS_PER_S)))
-        for longer in self._longer:
-            within = number // longer.seconds
-            if longer.open is not None and longer.open.number == within:
-                _add_late(longer.open, trade)
-            elif (done := longer.closed.get(within)) is not None:
-                _add_late(done, trade)
-                outputs.append(
-                    BarCorrected(done.closed(self._instrument, longer.name, longer.length_ns))
-                )
+            bar.add_trade(trade.price, trade.qty, trade.aggressor_side)
+            self._late.add(number)
+        else:
+            text = f"trade {trade.trade_id} is too late for its bar"
+            outputs.append(Diagnostic("warning", "late_trade", text, self._instrument))
+        for place, longer in enumerate(self._longer):
+            longer_bar = longer.find(number // longer.seconds)
+            if longer_bar is not None:
+                close = longer_bar.close
+                longer_bar.add_trade(trade.price, trade.qty, trade.aggressor_side)
+                longer_bar.close = close  # `settle` takes it from the seconds
+                self._late_longer.add((place, number // longer.seconds))
 
+    def settle(self, outputs: list[Output]) -> None:
+        """Put out the bars that late trades changed, as they should have been.
 
-def _add_late(bar: OpenBar, trade: Trade) -> None:
-    """Add a trade of unknown place within the bar: its close stays, unless it had no trade."""
-    close = bar.close
-    had_trades = bar.trades > 0
-    bar.add_trade(trade.price, trade.qty, trade.aggressor_side)
-    if had_trades:
-        bar.close = close
+        Trades come in id order, so a late one is the last of its second, and its price is the
+        close of the quiet seconds behind it, up to the open one.
+        """
+        if self._late:
+            self._carry_closes(outputs)
+            self._late.clear()
+        for place, number in sorted(self._late_longer):
+            longer = self._longer[place]
+            bar = longer.closed.get(number)
+            if bar is not None:
+                corrected = bar.closed(self._instrument, longer.name, longer.length_ns)
+                outputs.append(BarCorrected(corrected))
+        self._late_longer.clear()
+
+    def _carry_closes(self, outputs: list[Output]) -> None:
+        second = self._second
+        assert second is not None
+        first, carried = min(self._late), 0
+        # Ascending: seconds are closed one after the other.
+        for number, bar in self._closed.items():
+            if number < first:
+                continue
+            if number in self._late or (bar.trades == 0 and bar.close != carried):
+                if bar.trades == 0:
+                    bar.close = carried
+                if self._emit_seconds:
+                    outputs.append(BarCorrected(bar.closed(self._instrument, "1s", NS_PER_S)))
+            carried = bar.close
+            for place, longer in enumerate(self._longer):
+                within = number // longer.seconds
+                is_last = (number + 1) % longer.seconds == 0 or number + 1 == second.number
+                longer_bar = longer.find(within) if is_last else None
+                if longer_bar is not None and longer_bar.close != carried:
+                    longer_bar.close = carried
+                    self._late_longer.add((place, within))
+        if second.trades == 0:
+            second.close = carried

@@ -50,7 +50,6 @@ class BookSync:
         self._snapshot: DepthSnapshot | None = None
         self._attempt = 0
         self._wake_ns = 0
-        self._asked = False
         self._crossed_since = 0
         self._quotes: dict[int, Quote] = {}
 
@@ -62,10 +61,10 @@ class BookSync:
     def on_diff(self, diff: DepthDiff, outputs: list[Output]) -> None:
         """Apply or buffer one diff."""
         if self.state is SyncState.LIVE:
-            if diff.prev_id == self.book.last_id:
-                self._apply(diff, outputs)
-            elif diff.last_id <= self.book.last_id:
+            if diff.last_id <= self.book.last_id:
                 self.duplicates += 1
+            elif diff.prev_id == self.book.last_id:
+                self._apply(diff, outputs)
             else:
                 self.chain_breaks += 1
                 reason = f"diff {diff.first_id} follows {diff.prev_id}, not {self.book.last_id}"
@@ -88,16 +87,15 @@ class BookSync:
         """Take a snapshot, if one is wanted."""
         if self.state is SyncState.LIVE:
             return
-        self._asked = False
         self._snapshot = snapshot
         self._wake_ns = snapshot.recv_ns + REPLY_DEADLINE_NS
         self._join(snapshot.recv_ns, outputs)
 
-    def on_quote(self, quote: Quote) -> None:
+    def on_quote(self, quote: Quote, outputs: list[Output]) -> None:
         """Compare with the book at equal update ids; the diff often comes after the quote."""
         if quote.update_id == self.book.last_id:
             if self.state is SyncState.LIVE:
-                self._check(quote)
+                self._check(quote, quote.recv_ns, outputs)
         elif quote.update_id > self.book.last_id:
             if len(self._quotes) >= QUOTES_MAX:
                 self._quotes.clear()
@@ -110,11 +108,9 @@ class BookSync:
             self._invalidate(reason, now_ns, outputs, ask=False)
         self.state = SyncState.IDLE
         self._snapshot = None
-        self._asked = False
 
     def on_heal_failed(self, now_ns: Ns) -> None:
         """No snapshot came: try again, later each time."""
-        self._asked = False
         delay = min(RETRY_FIRST_NS << min(self._attempt, 10), RETRY_MAX_NS)
         self._wake_ns = now_ns + delay
 
@@ -132,7 +128,6 @@ class BookSync:
 
     def _ask(self, now_ns: int, outputs: list[Output]) -> None:
         self._attempt += 1
-        self._asked = True
         self._wake_ns = now_ns + REPLY_DEADLINE_NS
         outputs.append(HealBook(self._instrument, self._attempt))
 
@@ -175,18 +170,18 @@ class BookSync:
         quotes = self._quotes
         if quotes:
             same = quotes.get(diff.last_id)
-            if same is not None and not self._check(same):
-                text = f"book and quote differ at update {diff.last_id}"
-                outputs.append(Diagnostic("alarm", "book_mismatch", text, self._instrument))
-                self._invalidate(text, diff.recv_ns, outputs)
+            if same is not None:
+                self._check(same, diff.recv_ns, outputs)
             # Ids count upward, so what is at or below the book's can never be compared again.
             self._quotes = {key: value for key, value in quotes.items() if key > diff.last_id}
 
-    def _check(self, quote: Quote) -> bool:
+    def _check(self, quote: Quote, now_ns: Ns, outputs: list[Output]) -> None:
         self.checks += 1
-        same = self.book.best() == (quote.bid, quote.bid_qty, quote.ask, quote.ask_qty)
-        self.mismatches += not same
-        return same
+        if self.book.best() != (quote.bid, quote.bid_qty, quote.ask, quote.ask_qty):
+            self.mismatches += 1
+            text = f"book and quote differ at update {quote.update_id}"
+            outputs.append(Diagnostic("alarm", "book_mismatch", text, self._instrument))
+            self._invalidate(text, now_ns, outputs)
 
     def _invalidate(
         self, reason: str, now_ns: Ns, outputs: list[Output], *, ask: bool = True

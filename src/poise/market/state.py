@@ -18,7 +18,7 @@ from poise.core.events import (
     TradesBackfill,
 )
 from poise.core.instrument import Instrument
-from poise.core.outputs import Output
+from poise.core.outputs import Diagnostic, Output
 from poise.core.units import NS_PER_MS, NS_PER_S, Ns
 from poise.market.bars import BarBuilder
 from poise.market.book_sync import BookSync
@@ -27,6 +27,8 @@ from poise.market.trade_sync import TradeSync
 
 BAR_GRACE_NS = 250 * NS_PER_MS
 """How long after its end, by the venue's clock, a bar waits for its last trades."""
+AHEAD_MAX_NS = 60 * NS_PER_S
+"""A trade dated farther ahead of the venue's clock is wrongly dated and would end bars early."""
 ID_RESET_NS = 5 * NS_PER_S
 """A quote this much newer with a smaller id means that the venue began to count anew."""
 
@@ -37,6 +39,7 @@ class InstrumentState:
     __slots__ = (
         "bars",
         "book",
+        "first_trade",
         "instrument",
         "last_trade",
         "mark",
@@ -51,6 +54,7 @@ class InstrumentState:
         self.book = BookSync(instrument.ix)
         self.bars = BarBuilder(instrument.ix, tuple(item.name for item in run.timeframes))
         self.quote: Quote | None = None
+        self.first_trade: Trade | None = None
         self.last_trade: Trade | None = None
         self.mark: MarkPrice | None = None
         self.trades_down = False
@@ -104,10 +108,18 @@ class Market:
     def _book(self, state: InstrumentState, outputs: list[Output], start: int = 0) -> None:
         """Add the trades let through, from place `start` on, to the bars."""
         for trade in self.accepted[start:]:
+            ahead_ns = trade.venue_ns - self.clock.now_ns(trade.recv_ns)
+            if ahead_ns > AHEAD_MAX_NS and self.clock.started:
+                text = f"trade {trade.trade_id} is dated {ahead_ns / NS_PER_S:.0f} s ahead: no bar"
+                outputs.append(Diagnostic("warning", "trade_time", text, state.instrument.ix))
+                continue
             state.bars.on_trade(trade, outputs)
+            if state.last_trade is None:
+                state.first_trade = trade
             state.last_trade = trade
+        state.bars.settle(outputs)
 
-    def _on_quote(self, quote: Quote, outputs: list[Output]) -> None:  # noqa: ARG002 - one shape
+    def _on_quote(self, quote: Quote, outputs: list[Output]) -> None:
         state = self.instruments[quote.instrument]
         known = state.quote
         if (
@@ -119,7 +131,7 @@ class Market:
         self.clock.observe(quote.venue_ns, quote.recv_ns)
         state.quote = self.quote = quote
         state.bars.on_quote(quote)
-        state.book.on_quote(quote)
+        state.book.on_quote(quote, outputs)
 
     def _on_depth(self, diff: DepthDiff, outputs: list[Output]) -> None:
         self.clock.observe(diff.venue_ns, diff.recv_ns)

@@ -4,6 +4,7 @@ from poise.core.errors import UserError
 from poise.core.units import NS_PER_S
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LONGEST_SECONDS = 366 * 86_400
 
 
 def timeframe_seconds(name: str) -> int:
@@ -12,11 +13,13 @@ def timeframe_seconds(name: str) -> int:
     Raises
     ------
     UserError
-        When the name is not a positive whole number followed by s, m, h or d.
+        When the name is not a positive whole number followed by s, m, h or d, or over 366 days.
     """
     count, unit = name[:-1], name[-1:]
-    if unit in _UNIT_SECONDS and count.isascii() and count.isdigit() and int(count) > 0:
-        return int(count) * _UNIT_SECONDS[unit]
+    if unit in _UNIT_SECONDS and count.isascii() and count.isdigit() and len(count) < 10:
+        seconds = int(count) * _UNIT_SECONDS[unit]
+        if 0 < seconds <= _LONGEST_SECONDS:
+            return seconds
     raise UserError(f"{name!r} is not a timeframe: write for example 1s, 1m, 5m or 4h")
 
 

@@ -10,7 +10,9 @@ from poise.core.units import NS_PER_MS, NS_PER_S, InstrumentIx, Ns
 PENDING_MAX = 20_000
 """Trades that may wait behind a gap; past it the gap is recorded and they are let through."""
 ATTEMPTS_MAX = 5
+"""Requests without progress, then the gap is recorded."""
 PAGES_MAX = 60
+ZERO_IDS_MAX = 1_000
 REPLY_DEADLINE_NS = 15 * NS_PER_S
 RETRY_FIRST_NS = 250 * NS_PER_MS
 ALARM_NS = 1 * NS_PER_S
@@ -33,6 +35,7 @@ class TradeSync:
         self._first_missing = 0
         self._last_missing = 0
         self._opened_ns = 0
+        self._asked = False
         self._attempt = 0
         self._pages = 0
         self._wake_ns = 0
@@ -54,11 +57,15 @@ class TradeSync:
             # The venue's placeholder frames may or may not own an id: remember it, in case the
             # next real trade skips it.
             self.dropped_zero += 1
-            if len(self._zero_ids) < 1_000 and trade.trade_id > self.last_id:
+            if len(self._zero_ids) >= ZERO_IDS_MAX:
+                self._zero_ids = {key for key in self._zero_ids if key > self.last_id}
+            if len(self._zero_ids) < ZERO_IDS_MAX and trade.trade_id > self.last_id:
                 self._zero_ids.add(trade.trade_id)
+                if self._pending:
+                    self._drain(trade.recv_ns, accepted, outputs)
             return
         last = self.last_id
-        if trade.trade_id == last + 1 or last == 0:
+        if trade.trade_id == last + 1 or self.count == 0:
             self._accept(trade, accepted)
             if self._pending:
                 self._drain(trade.recv_ns, accepted, outputs)
@@ -74,13 +81,15 @@ class TradeSync:
         before = self.last_id
         before_pending = len(self._pending)
         for trade in trades:
-            if self.last_id == 0 or trade.trade_id == self.last_id + 1:
+            if self.count == 0 or trade.trade_id == self.last_id + 1:
                 self._accept(trade, accepted)
             elif trade.trade_id > self.last_id:
                 self._pending.setdefault(trade.trade_id, trade)
         if not self._pending:
             return
         if before_pending == 0:
+            if self._skip_zero_ids(accepted):
+                return
             self._open(now_ns)
         self._drain(now_ns, accepted, outputs)
         if not self._pending:
@@ -106,10 +115,10 @@ class TradeSync:
         """Retry later and later; after `ATTEMPTS_MAX`, or when told so, record the gap."""
         if not self._pending:
             return
-        self._attempt += 1
         if permanent or self._attempt >= ATTEMPTS_MAX:
             self._give_up(reason, now_ns, accepted, outputs)
-        else:
+        elif self._asked:  # else the retry is set already, and polls must not put it off
+            self._asked = False
             self._wake_ns = now_ns + (RETRY_FIRST_NS << self._attempt)
 
     def on_timer(self, now_ns: Ns, accepted: list[Trade], outputs: list[Output]) -> None:
@@ -121,7 +130,6 @@ class TradeSync:
             text = f"{self._channel} ids from {self._first_missing} missing for over 1 s"
             outputs.append(Diagnostic("alarm", "trade_gap", text, self._instrument))
         if now_ns >= self._wake_ns:
-            self._attempt += 1
             if self._attempt >= ATTEMPTS_MAX:
                 self._give_up("no answer to the heal request", now_ns, accepted, outputs)
             else:
@@ -157,12 +165,15 @@ class TradeSync:
 
     def _open(self, now_ns: Ns) -> None:
         self._first_missing = self.last_id + 1
+        self._last_missing = min(self._pending) - 1
         self._opened_ns = now_ns
         self._attempt = 0
         self._pages = 0
         self._alarmed = False
 
     def _ask(self, now_ns: Ns, outputs: list[Output]) -> None:
+        self._asked = True
+        self._attempt += 1
         self._wake_ns = now_ns + REPLY_DEADLINE_NS
         first, last = self.last_id + 1, min(self._pending) - 1
         self._last_missing = last
@@ -185,11 +196,13 @@ class TradeSync:
     ) -> None:
         """Record what is missing before the oldest waiting trade, and go on from there."""
         missing_to = min(self._pending) - 1
+        if self.last_id >= self._first_missing:
+            self._record(self._first_missing, self.last_id, now_ns, "", outputs, healed=True)
         self._record(self.last_id + 1, missing_to, now_ns, reason, outputs, healed=False)
         self.last_id = missing_to
         while (trade := self._pending.pop(self.last_id + 1, None)) is not None:
             self._accept(trade, accepted)
-        if self._pending:
+        if self._pending and not self._skip_zero_ids(accepted):
             self._open(now_ns)
             self._ask(now_ns, outputs)
 

@@ -8,7 +8,7 @@ evenly: due times need evenness, and the weight budget must survive a restart.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from poise.core.errors import PoiseError, VenueMessageError, VenueRejected
+from poise.core.errors import PoiseError, TransientError, VenueMessageError, VenueRejected
 from poise.core.events import (
     BarsHistory,
     Channel,
@@ -25,14 +25,19 @@ from poise.core.outputs import Diagnostic, HealBook, HealTrades
 from poise.core.units import InstrumentIx, Ns
 from poise.core.venue import RestRequest, StreamSpec, Venue
 from poise.net.actions import Action, Deliver, HealLost, Settle
-from poise.net.budget import BudgetState, WeightBudget
+from poise.net.budget import BANNED, TOO_MANY, BudgetState, WeightBudget
 from poise.net.clock import ClockOffset
 from poise.net.desk import Answered, Desk, GivenUp, Priority, Result
 from poise.net.pacing import Jitter
 from poise.net.session import Session
-from poise.net.settings import NetSettings
+from poise.net.settings import NEVER, NetSettings
 
 Wish = HealTrades | HealBook
+
+_NO_KEY = 0
+_UNAUTHORIZED = 401
+_CLOCK_BURST = 4
+_CLOCK_BURST_NS = 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,9 @@ class Feed:
         settings: NetSettings,
         jitter: Jitter,
         now_ns: int,
+        *,
         budget: BudgetState | None = None,
+        has_key: bool = False,
     ) -> None:
         instruments = tuple(instruments)
         self.session = Session(venue, instruments, settings, jitter, now_ns)
@@ -82,7 +89,10 @@ class Feed:
         self._healing: dict[Wish, int] = {}
         self._sent_ns: dict[int, int] = {}
         self._clock_due_ns = now_ns
+        self._clock_asked = 0
         self._clock_is_off = False
+        self._has_key = has_key
+        self._stopped = False
 
     def start(self, now_ns: int) -> list[Action]:
         """Begin: open the sockets, ask for the venue's clock."""
@@ -119,6 +129,10 @@ class Feed:
         """Take a REST answer of any status; header names in lower case."""
         results = self.desk.answered(ticket, status, headers, payload, now_ns)
         out = self._settle(results, self._sent_ns.pop(ticket, now_ns), now_ns)
+        if status in {TOO_MANY, BANNED}:
+            wait_s = (self.desk.budget.stopped_until_ns - now_ns) / 1e9
+            text = f"REST answered {status}: nothing is asked for {wait_s:.0f} s"
+            out.append(Diagnostic("alarm", "net.rate_limited", text))
         return [*out, *self._send_requests(now_ns)]
 
     def fetch_failed(self, ticket: int, reason: str, now_ns: int) -> list[Action]:
@@ -129,21 +143,31 @@ class Feed:
 
     def tick(self, now_ns: int) -> list[Action]:
         """Act on every clock that has run out; call it at `next_wake_ns`."""
+        if self._stopped:
+            return []
         out = self.session.tick(now_ns)
         for ix, request in self.session.polls_due(now_ns):
             out += self._ask(_Poll(ix), request, Priority.POLL, now_ns)
         if now_ns >= self._clock_due_ns:
-            self._clock_due_ns = now_ns + self._settings.clock_every_ns
+            # Several at first: the first answer pays for the connection and says little.
+            self._clock_asked += 1
+            pause_ns = self._settings.clock_every_ns
+            if self._clock_asked < _CLOCK_BURST:
+                pause_ns = min(pause_ns, _CLOCK_BURST_NS)
+            self._clock_due_ns = now_ns + pause_ns
             out += self._ask(_Clock(), self._venue.time_request(), Priority.CLOCK, now_ns)
         out += self._settle(list(self.desk.expire(now_ns)), now_ns, now_ns)
         return [*out, *self._send_requests(now_ns)]
 
     def next_wake_ns(self, now_ns: int) -> int:
         """When `tick` is needed next."""
+        if self._stopped:
+            return NEVER
         return min(self.session.next_wake_ns(), self.desk.next_due_ns(now_ns), self._clock_due_ns)
 
     def stop(self, now_ns: int) -> list[Action]:
         """Close sockets, give up requests; wishes fail, callers get an error."""
+        self._stopped = True
         return [*self.session.stop(), *self._settle(list(self.desk.clear()), now_ns, now_ns)]
 
     def _ask(
@@ -152,8 +176,19 @@ class Feed:
         tag = self._next_tag
         self._next_tag += 1
         self._purposes[tag] = purpose
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return self._settle([GivenUp(tag, request, refusal)], now_ns, now_ns)
         refused = self.desk.ask(tag, request, priority, now_ns)
         return self._settle(list(refused), now_ns, now_ns)
+
+    def _refusal(self, request: RestRequest) -> Exception | None:
+        """Why a request is not even queued."""
+        if self._stopped:
+            return TransientError("the feed has stopped")
+        if request.needs_key and not self._has_key:
+            return VenueRejected(f"{request.path} needs an API key", _NO_KEY, _UNAUTHORIZED)
+        return None
 
     def _send_requests(self, now_ns: int) -> list[Action]:
         fetches = self.desk.start(now_ns)

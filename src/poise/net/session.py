@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 
 from poise.core.events import Channel
 from poise.core.instrument import Instrument
+from poise.core.outputs import Diagnostic
 from poise.core.units import NS_PER_S, InstrumentIx
 from poise.core.venue import RestRequest, StreamSpec, Venue
 from poise.net.actions import Action, Down, Up
@@ -145,7 +146,7 @@ class Session:
             shard.tick(now_ns, out)
         if now_ns >= self._review_ns:
             self._review_ns = now_ns + _REVIEW_NS
-            self._fallback.want(self._need_rest(now_ns), now_ns)
+            self._want_rest(self._need_rest(now_ns), now_ns, out)
             self._review_rest(now_ns, out)
         return out
 
@@ -206,6 +207,17 @@ class Session:
                 ):
                     needy[stream.spec.instrument] = None
         return [ix for ix in needy if ix in self._instruments]
+
+    def _want_rest(self, needy: list[InstrumentIx], now_ns: int, out: list[Action]) -> None:
+        """Begin or end to poll, and say so."""
+        before = self._fallback.polled
+        self._fallback.want(needy, now_ns)
+        if needy and not before:
+            text = f"sockets keep failing: REST polling stands in for {len(needy)} instruments"
+            out.append(Diagnostic("alarm", "net.rest_polling", text))
+        elif before and not needy:
+            text = "sockets deliver again: REST polling ends"
+            out.append(Diagnostic("info", "net.rest_polling", text))
 
     def _review_rest(self, now_ns: int, out: list[Action]) -> None:
         """Streams that REST has begun, or ceased, to stand in for."""

@@ -16,10 +16,13 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from poise.core.errors import UserError
+from poise.core.units import NS_PER_S
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _STREAM = re.compile(rb'^\{"stream":"([^"@]{1,40})@')
 _SCAN_LINES = 20_000
+_LEAP_NS = 3_600 * NS_PER_S
+"""A receive time this far ahead is believed only when the next line does not take it back."""
 EXCHANGE_INFO = "rest:exchangeInfo:"
 
 
@@ -72,8 +75,31 @@ class RecordingFile:
 
     def lines(self) -> Iterator[Line]:
         """Every line in order; those that are no line at all go to `bad` and are passed over."""
-        number = 0
         last_ns = 0
+        leapt: Line | None = None
+        for line in self._parsed():
+            if leapt is not None:
+                if line.recv_ns < leapt.recv_ns - _LEAP_NS:
+                    reason = f"receive time {leapt.recv_ns} is far ahead of the line behind it"
+                    self.bad.append(BadLine(self.path, leapt.number, reason))
+                else:
+                    last_ns = leapt.recv_ns
+                    yield leapt
+                leapt = None
+            if line.recv_ns < last_ns:
+                reason = f"receive time runs back from {last_ns} to {line.recv_ns}"
+                self.bad.append(BadLine(self.path, line.number, reason))
+            elif line.recv_ns > last_ns + _LEAP_NS:
+                leapt = line
+            else:
+                last_ns = line.recv_ns
+                yield line
+        if leapt is not None:
+            yield leapt
+
+    def _parsed(self) -> Iterator[Line]:
+        """Every line that has the form of one."""
+        number = 0
         with self._open() as file:
             while True:
                 number += 1
@@ -86,14 +112,8 @@ class RecordingFile:
                 if not text:
                     return
                 line = self._parse(number, text)
-                if line is None:
-                    continue
-                if line.recv_ns < last_ns:
-                    reason = f"receive time runs back from {last_ns} to {line.recv_ns}"
-                    self.bad.append(BadLine(self.path, number, reason))
-                    continue
-                last_ns = line.recv_ns
-                yield line
+                if line is not None:
+                    yield line
 
     def _open(self) -> BinaryIO:
         try:
@@ -133,7 +153,7 @@ class RecordingFile:
         if body.startswith(b'{"rest":'):
             try:
                 rest = msgspec.json.decode(body, type=_Rest)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self.bad.append(BadLine(self.path, number, str(error)))
                 return None
             source, body = rest.rest, bytes(rest.data)
@@ -168,7 +188,8 @@ class RecordingWriter:
         except OSError as error:
             raise UserError(f"cannot create {path}: {error.strerror}") from None
         self.lines = 0
-        self._file = gzip.open(raw, "wb", 3) if path.suffix == ".gz" else raw
+        zipped = path.suffix == ".gz"
+        self._file = gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=3) if zipped else raw
         self._raw = raw
 
     def frame(self, payload: bytes, recv_ns: int) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from poise.core.events import Event, PairSpec, RunStarted, Timer, TimeframeSpec
+from poise.core.errors import UserError, VenueMessageError
+from poise.core.events import Event, PairSpec, RunStarted, TimeframeSpec, Timer
 from poise.core.instrument import Instrument
 from poise.core.outputs import Bar, Gap, Output
 from poise.core.units import NS_PER_MS, NS_PER_S, InstrumentIx, Ns
@@ -18,10 +19,15 @@ from poise.venues.binance.instruments import from_catalogue, parse_exchange_info
 from poise.venues.binance.usdm import BinanceUsdm
 
 TIMER_NS = 100 * NS_PER_MS
+_PAUSE_NS = 3_600 * NS_PER_S
+"""A hole in the tape longer than this is stepped over by one timer."""
 
 
 class ReplayResult(msgspec.Struct, frozen=True):
-    """What a replay found. `gaps` are permanent ones; healed gaps are counted apart."""
+    """What a replay found. `gaps` are permanent ones; healed gaps are counted apart.
+
+    `lines` counts every line read, those left out (`quarantined`) among them.
+    """
 
     files: list[str]
     lines: int
@@ -54,8 +60,12 @@ def recorded_instruments(
     found: dict[str, Instrument] = {}
     for file in files:
         if file.exchange_info is not None:
-            known = parse_exchange_info(file.exchange_info, quote="USDT", now_ns=Ns(0))
-            found.update(known)
+            try:
+                found.update(parse_exchange_info(file.exchange_info, quote=None, now_ns=Ns(0)))
+            except VenueMessageError as error:
+                raise UserError(
+                    f"{file.path}: its line of instruments is broken: {error}"
+                ) from None
         for symbol in file.symbols:
             if symbol not in found:
                 found[symbol] = _scaled(symbol, scales)
@@ -142,12 +152,16 @@ class Replay:
                 first_ns = line.recv_ns
                 next_timer_ns = line.recv_ns + TIMER_NS
             last_ns = line.recv_ns
+            if line.recv_ns - next_timer_ns > _PAUSE_NS:
+                next_timer_ns = line.recv_ns
             while line.recv_ns >= next_timer_ns:
                 self._pace(next_timer_ns - first_ns, started, sleep)
                 self.sequencer.control(Timer(Ns(next_timer_ns)))
                 next_timer_ns += TIMER_NS
             self._play(line)
-        self.bad.extend(bad for file in self.files for bad in file.bad)
+        no_lines = [bad for file in self.files for bad in file.bad]
+        lines += len(no_lines)
+        self.bad.extend(no_lines)
         return self._result(lines, first_ns, last_ns, time.perf_counter() - started)
 
     def _play(self, line: Line) -> None:

@@ -12,11 +12,13 @@ from poise.core.units import Ns, Seq
 from poise.core.venue import Venue
 from poise.engine.digest import RunDigest
 from poise.engine.step import Engine
-from poise.store.journal_format import Kind
+from poise.store.journal_format import Kind, pack_quarantine
 
 JOURNALLED = (Bar, BarCorrected, Gap, BookState, Diagnostic)
 """Outputs that readers of the journal need not recompute."""
 MAX_SOURCES = 65_535
+QUARANTINED_BYTES = 65_536
+"""How much of a refused frame is kept: enough to see what it was."""
 
 
 class Journal(Protocol):
@@ -77,15 +79,18 @@ class Sequencer:
 
     def control(self, event: ControlEvent) -> None:
         """Journal and apply an event that the shell made."""
+        stamp = self._stamp(event.recv_ns)
+        if stamp != event.recv_ns:
+            event = msgspec.structs.replace(event, recv_ns=Ns(stamp))
         self.seq = Seq(self.seq + 1)
         if self._append is not None:
-            payload = msgspec.msgpack.encode(event)
-            self._append(Kind.EVENT, self.seq, self._stamp(event.recv_ns), 0, payload)
+            self._append(Kind.EVENT, self.seq, stamp, 0, msgspec.msgpack.encode(event))
         self._apply(event)
 
     def frame(self, source: str, payload: bytes, recv_ns: int) -> bool:
         """Take a socket frame; false when it was quarantined."""
-        stamp = recv_ns if recv_ns > self._last_ns else self._last_ns
+        # Hot: max() costs three times the comparison.
+        stamp = recv_ns if recv_ns > self._last_ns else self._last_ns  # noqa: FURB136
         self._last_ns = stamp
         try:
             events = self._decode_frame(payload, Ns(stamp))
@@ -98,6 +103,8 @@ class Sequencer:
             if number is None:
                 number = self._declare(source, stamp)
             self._append(Kind.FRAME, self.seq, stamp, number, payload)
+        if self._digest is not None:
+            self._digest.add_raw(self.seq, payload)
         for event in events:
             self._apply(event)
         return True
@@ -113,9 +120,17 @@ class Sequencer:
         self.seq = Seq(self.seq + 1)
         if self._append is not None:
             self._append(Kind.FRAME, self.seq, stamp, self._declare(source, stamp), payload)
+        if self._digest is not None:
+            self._digest.add_raw(self.seq, payload)
         for event in events:
             self._apply(event)
         return True
+
+    def note(self, diagnostic: Diagnostic, recv_ns: int) -> None:
+        """Journal something the shell noticed, beside what the core puts out."""
+        if self._append is not None:
+            payload = msgspec.msgpack.encode(diagnostic)
+            self._append(Kind.OUTPUT, self.seq, self._stamp(recv_ns), 0, payload)
 
     def _stamp(self, recv_ns: int) -> int:
         self._last_ns = max(self._last_ns, recv_ns)
@@ -152,5 +167,5 @@ class Sequencer:
         self.quarantined += 1
         self.last_refusal = f"{source}: {reason}"
         if self._append is not None:
-            body = reason.encode()[:1_000] + b"\n" + payload[:65_536]
+            body = pack_quarantine(reason, payload[:QUARANTINED_BYTES])
             self._append(Kind.QUARANTINE, self.seq, stamp, self._declare(source, stamp), body)

@@ -59,21 +59,25 @@ class LivePairs:
         self._last_committed: list[int] = []
         self._add_rows(run.pairs)
 
-    def add(self, pair: PairSpec, outputs: list[Output]) -> None:
-        """Follow one more pair; its windows are there already, so it is warm at once.
+    def check(self, pair: PairSpec) -> None:
+        """Refuse what cannot be a pair, before it is journalled.
 
         Raises
         ------
         UserError
             When a leg is no instrument of the run, or both are the same.
         """
-        if pair in self.pairs:
-            return
         for leg in (pair.y, pair.x):
             if not 0 <= leg < self._instruments:
                 raise UserError(f"instrument {leg} is not one of the run's {self._instruments}")
         if pair.y == pair.x:
             raise UserError("a pair needs two different instruments")
+
+    def add(self, pair: PairSpec, outputs: list[Output]) -> None:
+        """Follow one more pair; its windows are there already, so it is warm at once."""
+        if pair in self.pairs:
+            return
+        self.check(pair)
         self._add_rows((pair,))
         place = len(self.pairs) - 1
         for timeframe in self.timeframes:

@@ -5,6 +5,7 @@ that can be torn, full or broken at chosen points. All errors are `OSError`, as 
 `disk_failure` turns one into the sentence the user reads.
 """
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -240,6 +241,11 @@ def write_atomically(disk: Disk, path: Path, parts: Sequence[bytes]) -> None:
     try:
         file.write(*parts)
         file.sync()
+    except OSError:
+        # Half a draft would keep a full disk full.
+        with contextlib.suppress(OSError):
+            disk.remove(draft)
+        raise
     finally:
         file.close()
     disk.rename(draft, path)

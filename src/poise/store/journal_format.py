@@ -128,11 +128,12 @@ class Block(NamedTuple):
         """Yield the records in order."""
         body = self.body
         unpack, size, end = RECORD.unpack_from, RECORD.size, len(self.body)
+        make = tuple.__new__  # half the cost of calling the class
         at = 0
         while at < end:
             length, kind, source, seq, recv_ns = unpack(body, at)
             at += size + length
-            yield Record(kind, seq, recv_ns, source, body[at - length : at])
+            yield make(Record, (kind, seq, recv_ns, source, body[at - length : at]))
 
 
 def segment_name(number: int) -> str:

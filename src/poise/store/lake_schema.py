@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 LAKE_FORMAT = 1
 NS_PER_DAY = 86_400_000_000_000
-ROW_GROUP_ROWS = 1 << 17
+ROW_GROUP_ROWS = 1 << 15
+"""The newest 10,000 trades are then one or two groups, and both threads have work on a day."""
 FRESH_LEVEL = 1
 """zstd level of files that are soon merged."""
 MERGED_LEVEL = 3

@@ -1,4 +1,4 @@
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useEffect } from "react";
 import { Navigate, Route, Routes } from "react-router";
 import { LiveProvider } from "@/live/LiveProvider";
 import { failureOf, useStatusQuery } from "@/state/api";
@@ -11,17 +11,27 @@ const MarketPage = lazy(() => import("@/features/market/MarketPage"));
 const PairsPage = lazy(() => import("@/features/pairs/PairsPage"));
 const HealthPage = lazy(() => import("@/features/health/HealthPage"));
 
+const RETRY_MS = 3_000;
+
 export function App() {
   const { data, error, refetch } = useStatusQuery();
+  useEffect(() => {
+    if (data !== undefined || error === undefined) return undefined;
+    const timer = setTimeout(() => void refetch(), RETRY_MS);
+    return () => clearTimeout(timer);
+  }, [data, error, refetch]);
   useRunChange(data?.run_id);
-  if (data === undefined && error !== undefined) {
-    const failure = failureOf(error);
-    return failure.unauthorised ? (
+  const failure = error === undefined ? null : failureOf(error);
+  if (failure?.unauthorised === true) {
+    return (
       <FullPage
         title="This browser has no session"
         detail="Open the one-time address that poise printed when it started. Each address works once and sets a cookie for this browser only."
       />
-    ) : (
+    );
+  }
+  if (data === undefined && failure !== null) {
+    return (
       <FullPage
         title={failure.title}
         detail={failure.hint}

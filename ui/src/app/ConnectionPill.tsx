@@ -30,17 +30,12 @@ export function ConnectionPill({ venue }: { venue: string | undefined }) {
         : state;
   const text = [
     `Page: ${conn.phase}${lag === "" ? "" : `, on screen ${lag} after the fastest frame`}`,
-    `Feeds of ${venue ?? "the venue"}: worst is ${feeds}`,
+    `Feeds of ${venue ?? "the venue"}: worst is ${feeds}${conn.phase === "offline" ? ", as last heard" : ""}`,
     `Resyncs ${conn.resyncs}, reconnections ${conn.reconnects}`,
   ].join("\n");
   return (
     <Hint text={text}>
-      <button
-        type="button"
-        className={css.pill}
-        data-state={state}
-        aria-label={`Connection ${word} ${figure}`}
-      >
+      <button type="button" className={css.pill} data-state={state}>
         <i aria-hidden="true" />
         <span>{!own && feeds !== "live" ? `feed ${feeds}` : word}</span>
         <span className={css.ms}>{figure}</span>

@@ -25,7 +25,7 @@ export function InstrumentPicker({
   return (
     <Popover.Root open={open} onOpenChange={setOpen}>
       <Popover.Trigger asChild>
-        <button type="button" className={css.trigger} aria-label={`${label}: ${value.symbol}`}>
+        <button type="button" className={css.trigger} data-testid={`picker-${label}`}>
           <span className="muted">{label}</span>
           <b>{value.base}</b>
           <span className={css.quote}>{value.quote}</span>

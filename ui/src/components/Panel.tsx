@@ -1,4 +1,5 @@
 import type { CSSProperties, ReactNode } from "react";
+import type { Millis } from "@/contract";
 import { AgeDot, type ReadAge } from "./AgeDot";
 import { Button } from "./Button";
 import css from "./Panel.module.css";
@@ -16,6 +17,8 @@ interface PanelProps {
   /** Unit or subject, muted beside the title. */
   subject?: ReactNode;
   age?: ReadAge;
+  /** Age from which the panel is stale, for those that are quiet by nature. */
+  staleMs?: Millis;
   /** Shown while the panel is hovered or focused within. */
   actions?: ReactNode;
   /** Always shown, between subject and actions. */
@@ -33,6 +36,7 @@ export function Panel({
   title,
   subject,
   age,
+  staleMs,
   actions,
   controls,
   state = READY,
@@ -55,7 +59,7 @@ export function Panel({
         {actions !== undefined && <span className={css.actions}>{actions}</span>}
         {controls}
         {state.kind === "partial" && <span className={css.partial}>{state.note}</span>}
-        {age !== undefined && <AgeDot age={age} />}
+        {age !== undefined && <AgeDot age={age} staleMs={staleMs} />}
       </header>
       <div className={css.body}>
         <Body state={state} skeleton={skeleton}>

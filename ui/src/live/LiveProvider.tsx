@@ -68,6 +68,8 @@ function wire(dispatch: ReturnType<typeof useAppDispatch>): Wiring {
         wasOffline = true;
         reconnects += 1;
         meter.reset();
+        // Is it the server that went, or only this browser's session?
+        dispatch(api.util.invalidateTags(["Status"]));
       }
       if (phase === "live" && wasOffline) {
         wasOffline = false;

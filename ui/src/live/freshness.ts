@@ -5,6 +5,9 @@ export const QUOTE_STALE_MS = 5_000 as Millis;
 /** Panels fed at the conflation rate. */
 export const PANEL_STALE_MS = 5_000 as Millis;
 
+/** Trades and bars of a thin instrument come when they come. */
+export const QUIET_STALE_MS = 60_000 as Millis;
+
 export function isStale(ageMs: Millis | null, state: FeedState = "live"): boolean {
   return state === "stale" || state === "offline" || (ageMs !== null && ageMs > QUOTE_STALE_MS);
 }

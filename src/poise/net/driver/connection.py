@@ -31,6 +31,8 @@ from picows import (
 from poise.core.units import NS_PER_S
 
 _MAX_CLOSE_REASON = 120  # 125 bytes of a control frame less the code
+_LOOKS = 20
+_LOOK_S = 0.005
 
 # picows logs what we report ourselves, in our words.
 _PICOWS_LOG = logging.getLogger("poise.net.picows")
@@ -109,7 +111,7 @@ class Connection(WSListener):
         except (OSError, WSError, TimeoutError) as error:
             return f"{type(error).__name__}: {error}"
         finally:
-            _hang_up(self._raw)
+            await _let_go(self._raw)
 
     def send(self, payload: bytes) -> None:
         """Send a text frame, unless the end is about to be reported."""
@@ -151,21 +153,23 @@ class Connection(WSListener):
         Streams in `seen` are recognised by their name alone: asking picows for the frame's type
         costs more (0.16 us) than all the rest of this function's own work.
         """
-        if self._fresh:
-            self._recv_ns = time.time_ns()
-            self._now_ns = self._owner.now_ns()
-        self._fresh = frame.last_in_buffer
-        payload = frame.get_payload_as_bytes()
-        name = self._stream_of(payload)
-        if name in self.seen and frame.fin and not self._parts:
-            self.seen[name] = self._now_ns
-            self.messages += 1
-            try:
+        try:
+            if self._fresh:
+                self._recv_ns = time.time_ns()
+                self._now_ns = self._owner.now_ns()
+            self._fresh = frame.last_in_buffer
+            payload = frame.get_payload_as_bytes()
+            name = self._stream_of(payload)
+            if name in self.seen and frame.fin and not self._parts:
+                self.seen[name] = self._now_ns
+                self.messages += 1
                 self._on_frame(self.source, payload, self._recv_ns)
-            except Exception as error:  # noqa: BLE001 - ours; picows must not swallow it
-                self._owner.crash(error)
-        else:
-            self._rare(transport, frame, name, payload)
+            else:
+                self._rare(transport, frame, name, payload)
+        except WSProtocolError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of ours; picows must not swallow it
+            self._owner.crash(error)
 
     def _rare(
         self, transport: WSTransport, frame: WSFrame, name: str | None, payload: bytes
@@ -195,14 +199,11 @@ class Connection(WSListener):
     def _message(self, name: str | None, payload: bytes) -> None:
         """Take a whole message of a stream that does not flow yet, or of none."""
         self.messages += 1
-        try:
-            if name is not None and name in self.seen:
-                self.seen[name] = self._now_ns
-            elif self._owner.unusual(self.number, name, payload, self._now_ns):
-                return
-            self._on_frame(self.source, payload, self._recv_ns)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._owner.crash(error)
+        if name is not None and name in self.seen:
+            self.seen[name] = self._now_ns
+        elif self._owner.unusual(self.number, name, payload, self._now_ns):
+            return
+        self._on_frame(self.source, payload, self._recv_ns)
 
     async def _connect_and_wait(self, url: str, tls: ssl.SSLContext | None, timeout_ns: int) -> str:
         async def dial(parsed: object) -> socket.socket:
@@ -250,6 +251,17 @@ async def _dial(host: str, port: int) -> socket.socket:
             undo.pop_all()
             return raw
     raise last or OSError(f"{host} has no address")
+
+
+async def _let_go(raw: socket.socket | None) -> None:
+    """Wait until whoever holds a connection has closed its socket; a moment at most."""
+    _hang_up(raw)
+    for _ in range(_LOOKS):
+        if raw is None or raw.fileno() < 0:
+            return
+        await asyncio.sleep(_LOOK_S)
+    if raw is not None:
+        raw.close()
 
 
 def _hang_up(raw: socket.socket | None) -> None:

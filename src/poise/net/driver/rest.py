@@ -42,8 +42,6 @@ class Rest:
 
     async def get(self, request: RestRequest) -> HttpAnswer | str:
         """Return the answer, or why there is none."""
-        if request.needs_key and not self._key_headers:
-            return f"{request.path} needs an API key"
         headers = self._key_headers if request.needs_key else {}
         body = bytearray()
         try:

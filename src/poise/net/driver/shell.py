@@ -79,7 +79,15 @@ class Driver:
         # Offset from the monotonic clock, taken once: an NTP step moves no deadline.
         self._epoch_ns = time.time_ns() - time.monotonic_ns()
         jitter = random.Random(seed).random  # noqa: S311 - spreads reconnects, guards nothing
-        self.feed = Feed(venue, instruments, self._settings, jitter, self.now_ns(), budget)
+        self.feed = Feed(
+            venue,
+            instruments,
+            self._settings,
+            jitter,
+            self.now_ns(),
+            budget=budget,
+            has_key=bool(key_headers),
+        )
         self._connections: dict[int, Connection] = {}
         self._requests: set[asyncio.Task[None]] = set()
         self._calls: dict[int, asyncio.Future[Answer]] = {}
@@ -219,7 +227,7 @@ class Driver:
         elif isinstance(action, Fetch):
             request = asyncio.create_task(self._fetch(action), name=action.request.source)
             self._requests.add(request)
-            request.add_done_callback(self._requests.discard)
+            request.add_done_callback(self._finished)
         elif isinstance(action, Settle):
             self._settle(action)
         elif isinstance(action, Send | Ping | Close):
@@ -244,6 +252,7 @@ class Driver:
         connection.task = asyncio.create_task(
             self._hold(connection, self._ws_url + action.path), name=source
         )
+        connection.task.add_done_callback(self._finished)
 
     def _use_socket(self, action: Send | Ping | Close) -> None:
         connection = self._connections.get(action.socket)
@@ -279,7 +288,17 @@ class Driver:
 
     def _wake(self) -> None:
         self._alarm_clock = None
-        self._do(self.feed.tick(self.now_ns()))
+        try:
+            self._do(self.feed.tick(self.now_ns()))
+        except Exception as error:  # noqa: BLE001 - reported by `wait`
+            self.crash(error)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        """Let no error of a task pass unseen."""
+        self._requests.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self.crash(error)
 
     async def _hold(self, connection: Connection, url: str) -> None:
         """One socket from its first packet to its end."""

@@ -1,10 +1,20 @@
 """Binance USD-M instruments: from exchangeInfo, from the dated catalogue, and the most traded."""
 
+import math
+
 import msgspec
 
 from poise.core.errors import UserError, VenueMessageError
 from poise.core.instrument import Instrument
-from poise.core.units import InstrumentIx, Ns, Price, Qty, decimal_places, parse_scaled
+from poise.core.units import (
+    MAX_DIGITS,
+    InstrumentIx,
+    Ns,
+    Price,
+    Qty,
+    decimal_places,
+    parse_scaled,
+)
 from poise.venues.binance import messages as wire
 
 VENUE = "binance.usdm"
@@ -18,10 +28,11 @@ CATALOGUE = {
 CATALOGUE_NS = Ns(1_723_075_200_000_000_000)
 
 
-def parse_exchange_info(payload: bytes, *, quote: str, now_ns: Ns) -> dict[str, Instrument]:
+def parse_exchange_info(payload: bytes, *, quote: str | None, now_ns: Ns) -> dict[str, Instrument]:
     """Read the tradable perpetuals of exchangeInfo, by symbol, numbered in the venue's order.
 
-    Kept: contract PERPETUAL, underlying COIN, status TRADING, the wanted quote currency.
+    Kept: contract PERPETUAL, underlying COIN, status TRADING, the wanted quote currency
+    (None: any).
 
     Raises
     ------
@@ -30,7 +41,7 @@ def parse_exchange_info(payload: bytes, *, quote: str, now_ns: Ns) -> dict[str, 
     """
     try:
         info = msgspec.json.decode(payload, type=wire.ExchangeInfo)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise VenueMessageError(f"exchangeInfo: {error}") from None
     result: dict[str, Instrument] = {}
     for item in info.symbols:
@@ -38,7 +49,7 @@ def parse_exchange_info(payload: bytes, *, quote: str, now_ns: Ns) -> dict[str, 
             item.contractType != "PERPETUAL"
             or item.underlyingType != "COIN"
             or item.status != "TRADING"
-            or item.quoteAsset != quote
+            or (quote is not None and item.quoteAsset != quote)
         ):
             continue
         result[item.symbol] = _instrument(item, len(result), now_ns)
@@ -55,6 +66,8 @@ def _instrument(item: wire.SymbolInfo, ix: int, now_ns: Ns) -> Instrument:
     # The wire prints pricePrecision places even where the tick is coarser (61800.20, tick 0.10).
     price_scale = max(decimal_places(tick), item.pricePrecision)
     qty_scale = max(decimal_places(step), item.quantityPrecision)
+    if max(price_scale, qty_scale) > MAX_DIGITS:
+        raise VenueMessageError(f"exchangeInfo: {item.symbol} has over {MAX_DIGITS} places")
     return Instrument(
         ix=InstrumentIx(ix),
         venue=VENUE,
@@ -106,8 +119,10 @@ def most_traded(payload: bytes, candidates: dict[str, Instrument], count: int) -
     """Rank candidates by 24 h quote volume of GET /fapi/v1/ticker/24hr, largest first."""
     try:
         rows = msgspec.json.decode(payload, type=list[wire.Ticker24h])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        known = [(float(row.quoteVolume), row.symbol) for row in rows if row.symbol in candidates]
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise VenueMessageError(f"ticker/24hr: {error}") from None
-    known = [row for row in rows if row.symbol in candidates]
-    known.sort(key=lambda row: (-float(row.quoteVolume), row.symbol))
-    return [row.symbol for row in known[:count]]
+    if not all(0.0 <= volume < math.inf for volume, _ in known):
+        raise VenueMessageError("ticker/24hr: a volume that is no number")
+    known.sort(key=lambda row: (-row[0], row[1]))
+    return [symbol for _, symbol in known[:count]]

@@ -5,7 +5,12 @@ developers.binance.com, read August 2026. Unknown fields are ignored (the venue 
 missing or wrongly typed ones are refused by msgspec.
 """
 
+from typing import Annotated
+
 import msgspec
+
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A venue's id or count: JSON integers of any size are decoded otherwise, negative ones too."""
 
 
 class BookTicker(msgspec.Struct, gc=False, tag_field="e", tag="bookTicker"):
@@ -39,7 +44,7 @@ class AggTrade(msgspec.Struct, gc=False, tag_field="e", tag="aggTrade"):
     p: str
     q: str
     f: int
-    last: int = msgspec.field(name="l")
+    last: Id = msgspec.field(name="l")
     T: int
     m: bool
 
@@ -112,7 +117,7 @@ class AggTradeRow(msgspec.Struct, gc=False):
     p: str
     q: str
     f: int
-    last: int = msgspec.field(name="l")
+    last: Id = msgspec.field(name="l")
     T: int
     m: bool
 

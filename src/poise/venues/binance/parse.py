@@ -25,6 +25,11 @@ from poise.core.units import NS_PER_MS, InstrumentIx, Ns, Price, Qty, parse_scal
 from poise.venues.binance import messages as wire
 from poise.venues.binance.levels import LevelsParser
 
+AGG_PAGE = 1_000
+"""Rows of a full page of aggregate trades: more may stand behind it."""
+KLINE_INTERVALS = frozenset(
+    ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d")
+)
 MARK_SCALE = 8
 """Mark, index and funding rate have their own scale: 8 places, whatever the instrument's tick."""
 
@@ -32,7 +37,7 @@ MARK_SCALE = 8
 def _qty(text: str, scale: int) -> Qty:
     """Parse a non-negative decimal; fast when it has exactly `scale` places, as frames do."""
     dot = len(text) - scale - 1
-    if 0 < dot <= 18 - scale and text[dot] == ".":
+    if scale and 0 < dot <= 18 - scale and text[dot] == ".":
         digits = text[:dot] + text[dot + 1 :]
         if digits.isdigit() and digits.isascii():
             return Qty(int(digits))
@@ -114,15 +119,16 @@ class Parser:
 
     def answer(self, source: str, payload: bytes, recv_ns: Ns) -> tuple[MarketEvent, ...]:
         """Decode one REST answer; see `poise.core.venue.Venue.decode_answer`."""
-        _, endpoint, symbol, *rest = source.split(":")
+        # A recording may name any source.
+        _, endpoint, symbol, timeframe, *_ = *source.split(":"), "", "", ""
         try:
-            if endpoint == "klines":
-                return self._klines_answer(symbol, rest[0], payload, recv_ns)
+            if endpoint == "klines" and timeframe in KLINE_INTERVALS:
+                return self._klines_answer(symbol, timeframe, payload, recv_ns)
             return self._answers[endpoint](symbol, payload, recv_ns)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise VenueMessageError(f"answer of {endpoint} {symbol}: {error}") from None
         except KeyError:
-            raise VenueMessageError(f"no such endpoint is read: {endpoint!r}") from None
+            raise VenueMessageError(f"no such answer is read: {source[:80]!r}") from None
 
     def _instrument(self, symbol: str) -> tuple[InstrumentIx, int, int]:
         try:
@@ -228,7 +234,8 @@ class Parser:
         self, symbol: str, payload: bytes, recv_ns: Ns
     ) -> tuple[MarketEvent, ...]:
         ix, _, _ = self._instrument(symbol)
-        return (TradesHistory(ix, self._agg_rows(symbol, payload, recv_ns), recv_ns),)
+        trades = self._agg_rows(symbol, payload, recv_ns)
+        return (TradesHistory(ix, trades, recv_ns, len(trades) < AGG_PAGE),)
 
     def _trades_answer(self, symbol: str, payload: bytes, recv_ns: Ns) -> tuple[MarketEvent, ...]:
         ix, price_scale, qty_scale = self._instrument(symbol)

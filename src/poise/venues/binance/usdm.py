@@ -199,6 +199,16 @@ class BinanceUsdm:
             source=f"rest:warmTrades:{instrument.symbol}",
         )
 
+    def next_warm_trades_request(self, instrument: Instrument, from_id: int) -> RestRequest:
+        """The page of aggregate trades that begins with id `from_id`."""
+        query = (("symbol", instrument.symbol), ("fromId", str(from_id)), ("limit", "1000"))
+        return RestRequest(
+            path="/fapi/v1/aggTrades",
+            query=query,
+            weight=20,
+            source=f"rest:warmTrades:{instrument.symbol}",
+        )
+
     def time_request(self) -> RestRequest:
         """Clock request."""
         return RestRequest(path="/fapi/v1/time", query=(), weight=1, source="rest:time:")
@@ -207,7 +217,7 @@ class BinanceUsdm:
         """Read the venue's clock."""
         try:
             answer = msgspec.json.decode(payload, type=wire.ServerTime)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise VenueMessageError(f"time: {error}") from None
         return Ns(answer.serverTime * NS_PER_MS)
 
@@ -215,7 +225,7 @@ class BinanceUsdm:
         """Name the error: 4xx with a venue code is final, 429, 418, 403 and 5xx are not."""
         try:
             body = msgspec.json.decode(payload, type=wire.VenueError)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             body = wire.VenueError(0, payload[:80].decode("utf-8", "replace"))
         text = f"HTTP {status}: {body.code} {body.msg[:200]}"
         if status in {403, 418, 429} or status >= 500:

@@ -161,7 +161,7 @@ function Figure({
 
 function Feeds({ feeds }: { feeds: readonly FeedHealth[] }) {
   return (
-    <div className={table.scroll}>
+    <div className={table.scroll} tabIndex={0} role="region" aria-label="Table of feeds">
       <table className={table.table}>
         <thead>
           <tr>
@@ -210,7 +210,7 @@ function Gaps({ gaps }: { gaps: readonly GapInfo[] }) {
   const desk = useDesk();
   const zone = useAppSelector((state) => state.prefs.zone);
   return (
-    <div className={table.scroll}>
+    <div className={table.scroll} tabIndex={0} role="region" aria-label="Table of gaps">
       <table className={table.table}>
         <thead>
           <tr>

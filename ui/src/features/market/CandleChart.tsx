@@ -18,6 +18,7 @@ import { useColors } from "@/components/useColors";
 import type { CandleRow, InstrumentInfo, Millis } from "@/contract";
 import { clock, dayClock, zoneName, zoneShiftSeconds, type Zone } from "@/format/time";
 import { useHot, useLive, useTopic } from "@/live/context";
+import { QUIET_STALE_MS } from "@/live/freshness";
 import { hotKey, seriesKey } from "@/live/keys";
 import { api, failureOf, type Failure } from "@/state/api";
 import type { Desk } from "@/state/instruments";
@@ -249,6 +250,7 @@ export function CandleChart({
     <Panel
       title="Candles"
       subject={`${instrument.symbol}, price in ${instrument.quote}, volume in ${instrument.base}, ${zoneName(zone)}`}
+      staleMs={QUIET_STALE_MS}
       age={() => {
         const tail = store.candles.get(key);
         return tail === undefined ? null : store.age(tail.at, 0 as Millis);

@@ -6,6 +6,7 @@ import type { InstrumentInfo, Millis, TapeRow } from "@/contract";
 import { number, quantity } from "@/format/numbers";
 import { clock, zoneName, type Zone } from "@/format/time";
 import { useHot, useLive, useTopic } from "@/live/context";
+import { QUIET_STALE_MS } from "@/live/freshness";
 import { hotKey } from "@/live/keys";
 import { useAppSelector } from "@/state/store";
 import { useFittingRows } from "./Depth";
@@ -43,6 +44,7 @@ export function Tape({ info }: { info: InstrumentInfo }) {
       }
       state={frozen ? { kind: "partial", note: "frozen" } : { kind: "ready" }}
       subject={`price ${info.quote}, size ${info.base}`}
+      staleMs={QUIET_STALE_MS}
       age={() => {
         const stamped = store.tapes.get(info.ix);
         return stamped === undefined ? null : store.age(stamped.at, 0 as Millis);
