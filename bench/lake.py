@@ -30,6 +30,7 @@ import numpy as np
 
 from poise.core.events import Quote, Trade
 from poise.store.journal_format import Kind, Position
+from poise.store.journal_reader import JournalReader
 from poise.store.journal_tail import JournalTail
 from poise.store.journal_thread import JournalThread
 from poise.store.journal_writer import JournalWriter
@@ -213,6 +214,19 @@ def run_frames(folder, journal, journal_id, parser, instruments):
     return spent, rows, writer
 
 
+def time_decoding(journal, parser):
+    """Microseconds that the venue's parser alone takes for each row."""
+    frames = [
+        (record.payload, record.recv_ns)
+        for record in JournalReader(journal).records()
+        if b"@depth" not in record.payload[:40]
+    ]
+    start = time.perf_counter()
+    for payload, recv_ns in frames:
+        parser.frame(payload, recv_ns)
+    return (time.perf_counter() - start) / len(frames) * 1e6
+
+
 def bench_frames(folder, data, repeats=5):
     if data is None:
         return {"frames": "skipped: no recordings (set POISE_DATA)"}
@@ -220,6 +234,7 @@ def bench_frames(folder, data, repeats=5):
     journal_id, lines = write_frames(journal, data)
     instruments = [from_catalogue(name, ix) for ix, name in enumerate(("BTCUSDT", "ETHUSDT"))]
     parser = Parser({each.symbol: each for each in instruments})
+    decode_us = time_decoding(journal, parser)
     rates = []
     for repeat in range(repeats):
         spent, rows, writer = run_frames(
@@ -239,6 +254,10 @@ def bench_frames(folder, data, repeats=5):
         "frames": lines,
         "frames_rows": rows,
         "frames_rows_s": round(float(np.median(rates))),
+        "frames_us_a_row": {
+            "decode": round(decode_us, 2),
+            "store": round(1e6 / float(np.median(rates)) - decode_us, 2),
+        },
         "frames_rows_s_all": [round(each) for each in rates],
         "bytes_per_trade": round(sum(e.size for e in trades) / sum(e.rows for e in trades), 2),
         "bytes_per_quote": round(sum(e.size for e in quotes) / sum(e.rows for e in quotes), 2),

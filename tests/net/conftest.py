@@ -94,7 +94,9 @@ class MiniVenue:
 
     def poll_requests(self, instrument):
         return tuple(
-            RestRequest(path=f"/{kind}", query=(), weight=2, source=f"rest:{kind}:{instrument.symbol}")
+            RestRequest(
+                path=f"/{kind}", query=(), weight=2, source=f"rest:{kind}:{instrument.symbol}"
+            )
             for kind in ("quote", "trades")
         )  # fmt: skip
 

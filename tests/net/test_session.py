@@ -223,7 +223,8 @@ def test_back_off_has_full_jitter_and_a_cap(rig):
         pauses.append((bench.times(Open)[-1] - before) / SECOND)
     assert max(pauses) <= 8.0
     late = pauses[5:]
-    assert min(late) < 2.0 < 6.0 < max(late)
+    assert min(late) < 2.0
+    assert max(late) > 6.0
 
 
 def test_the_handshake_budget_is_shared_by_all_sockets(rig, mini):
@@ -249,8 +250,7 @@ def test_rotation_opens_a_successor_and_closes_the_old_one_after_first_frames(ri
     bench.ack(2)
     bench.run(2, feeding=talking)
     assert bench.closes == []
-    bench.run(0.6, feeding=[*talking, (2, "S0@quote")])
-    bench.run(0.6, feeding=[*talking, (2, "S0@quote")])
+    bench.run(0.8, feeding=[*talking, (2, "S0@quote")])
     assert bench.closes == []  # the old one lingers for what is still on its way
     bench.run(1.5, feeding=[*talking, (2, "S0@quote")])
     assert bench.closes == [(1, "replaced")]

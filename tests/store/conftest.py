@@ -1,8 +1,6 @@
 """Helpers: virtual disks, instruments, lakes, the recordings."""
 
-import os
 import random
-from pathlib import Path
 
 import pytest
 
@@ -62,19 +60,3 @@ def open_writer(instrument):
     yield make
     for writer in opened:
         writer.close()
-
-
-@pytest.fixture
-def data_file():
-    configured = os.environ.get("POISE_DATA")
-    root = Path(configured) if configured else Path(__file__).parents[3] / "shared" / "data"
-
-    def find(name):
-        path = root / name
-        if not path.exists():
-            if configured:
-                pytest.fail(f"POISE_DATA is set, but {path} is missing")
-            pytest.skip(f"no recording {path}")
-        return path
-
-    return find

@@ -315,14 +315,14 @@ def test_compaction_joins_levels_and_bounds_memory(tmp_path, open_writer, monkey
     monkeypatch.setattr("poise.store.lake_compaction.FAN_IN", 3)
     monkeypatch.setattr("poise.store.lake_compaction.MAX_JOINED_ROWS", 400)
     writer = open_writer(tmp_path)
-    for start in range(0, 1000, 10):
-        add(writer, 10, start)
-        writer.commit(Position(1, start + 10))
+    for start in range(0, 1000, 25):
+        add(writer, 25, start)
+        writer.commit(Position(1, start + 25))
         compact(writer, T0)
     while compact(writer, T0):
         pass
     (manifest,) = writer.files.manifests.values()
-    assert len(manifest.entries) < 12
+    assert len(manifest.entries) < 14
     assert max(each.rows for each in manifest.entries) <= 400
     assert max(each.level for each in manifest.entries) >= 2
     assert ids(open_lake(tmp_path)) == list(range(1000, 2000))

@@ -26,3 +26,14 @@ def print_replay(result: ReplayResult) -> None:
     )
     console.print(f"{span_s:,.1f} s of tape in {result.seconds:.2f} s ({rate:,.0f} lines/s)")
     console.print(f"digest {result.digest}")
+
+
+def print_fields(title: str, fields: dict[str, object]) -> None:
+    """Print names and values as a table."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in fields.items():
+        text = f"{value:,}" if isinstance(value, int) else str(value)
+        table.add_row(name.replace("_", " "), text)
+    Console().print(table)

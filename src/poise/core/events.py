@@ -149,7 +149,11 @@ class TimeframeSpec(msgspec.Struct, frozen=True):
 
 
 class RunStarted(msgspec.Struct, frozen=True, tag=True):
-    """The first input of every journal: what this run is made of."""
+    """The first input of every run: what it is made of.
+
+    `continued` holds (instrument id, last trade id) of the run before it on the same trade
+    channel: what was missed between is healed, or recorded as a gap.
+    """
 
     environment: Literal["live", "paper", "demo", "replay"]
     run_id: str
@@ -158,6 +162,7 @@ class RunStarted(msgspec.Struct, frozen=True, tag=True):
     pairs: tuple[PairSpec, ...]
     trade_channel: Literal["trade", "aggTrade"]
     recv_ns: Ns
+    continued: tuple[tuple[str, int], ...] = ()
 
 
 class PairAdded(msgspec.Struct, frozen=True, tag=True):

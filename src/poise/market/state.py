@@ -50,7 +50,8 @@ class InstrumentState:
 
     def __init__(self, run: RunStarted, instrument: Instrument) -> None:
         self.instrument = instrument
-        self.trades = TradeSync(instrument.ix, run.trade_channel)
+        last_id = dict(run.continued).get(instrument.id)
+        self.trades = TradeSync(instrument.ix, run.trade_channel, last_id)
         self.book = BookSync(instrument.ix)
         self.bars = BarBuilder(instrument.ix, tuple(item.name for item in run.timeframes))
         self.quote: Quote | None = None

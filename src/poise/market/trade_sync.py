@@ -11,6 +11,9 @@ PENDING_MAX = 20_000
 """Trades that may wait behind a gap; past it the gap is recorded and they are let through."""
 ATTEMPTS_MAX = 5
 """Requests without progress, then the gap is recorded."""
+MISSING_MAX = {"trade": 5_000, "aggTrade": 60_000}
+"""Most missing trades that are asked for: ten pages of raw trades already cost most of a minute's
+request weight. A longer hole is recorded at once, and the budget left to others."""
 PAGES_MAX = 60
 ZERO_IDS_MAX = 1_000
 REPLY_DEADLINE_NS = 15 * NS_PER_S
@@ -19,11 +22,23 @@ ALARM_NS = 1 * NS_PER_S
 
 
 class TradeSync:
-    """Continuity of one instrument's trade stream, by `trade_id` + 1."""
+    """Continuity of one instrument's trade stream, by `trade_id` + 1.
 
-    def __init__(self, instrument: InstrumentIx, channel: Channel) -> None:
-        self.last_id = 0
+    Parameters
+    ----------
+    instrument, channel
+        Whose trades, and by which stream they come.
+    last_id
+        Last trade of an earlier run, so that what was missed between is healed or recorded; None
+        to begin with whatever comes first.
+    """
+
+    def __init__(
+        self, instrument: InstrumentIx, channel: Channel, last_id: int | None = None
+    ) -> None:
+        self.last_id = last_id or 0
         """Id of the last trade let through; 0 before the first."""
+        self._started = last_id is not None
         self.count = 0
         """Trades let through."""
         self.duplicates = 0
@@ -65,7 +80,7 @@ class TradeSync:
                     self._drain(trade.recv_ns, accepted, outputs)
             return
         last = self.last_id
-        if trade.trade_id == last + 1 or self.count == 0:
+        if trade.trade_id == last + 1 or not self._started:
             self._accept(trade, accepted)
             if self._pending:
                 self._drain(trade.recv_ns, accepted, outputs)
@@ -81,7 +96,7 @@ class TradeSync:
         before = self.last_id
         before_pending = len(self._pending)
         for trade in trades:
-            if self.count == 0 or trade.trade_id == self.last_id + 1:
+            if not self._started or trade.trade_id == self.last_id + 1:
                 self._accept(trade, accepted)
             elif trade.trade_id > self.last_id:
                 self._pending.setdefault(trade.trade_id, trade)
@@ -138,6 +153,7 @@ class TradeSync:
     def _accept(self, trade: Trade, accepted: list[Trade]) -> None:
         self.last_id = trade.trade_id
         self.count += 1
+        self._started = True
         accepted.append(trade)
 
     def _hold(self, trade: Trade, accepted: list[Trade], outputs: list[Output]) -> None:
@@ -147,7 +163,12 @@ class TradeSync:
             return
         if opened:
             self._open(trade.recv_ns)
-            self._ask(trade.recv_ns, outputs)
+            missing = trade.trade_id - self.last_id - 1
+            if missing > MISSING_MAX.get(self._channel, PENDING_MAX):
+                reason = f"{missing} trades missing, more than are fetched"
+                self._give_up(reason, trade.recv_ns, accepted, outputs)
+            else:
+                self._ask(trade.recv_ns, outputs)
         elif len(self._pending) > PENDING_MAX:
             self._give_up("too many trades wait behind it", trade.recv_ns, accepted, outputs)
 

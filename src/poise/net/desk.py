@@ -84,6 +84,10 @@ class Desk:
     def ask(self, tag: int, request: RestRequest, priority: Priority, now_ns: int) -> list[GivenUp]:
         """Queue a request; returns what had to give way, perhaps itself."""
         settings = self._settings
+        reserved = priority <= Priority.SNAPSHOT
+        if self.budget.next_free_ns(request.weight, now_ns, reserved=reserved) == NEVER:
+            text = f"{request.path} costs {request.weight}, more than a minute allows"
+            return [GivenUp(tag, request, VenueRejected(text, 0, TOO_MANY))]
         ticket = _Ticket(
             self._next_ticket, tag, request, priority, now_ns + settings.request_wait_ns, now_ns
         )
@@ -92,23 +96,21 @@ class Desk:
         if len(self._tickets) <= settings.requests_queued:
             return []
         idle = [each for each in self._tickets.values() if not each.under_way]
-        last = max(idle, key=lambda each: (each.priority, each.number))
+        last = max(idle, key=_urgency)
         return [self._give_up(last, TransientError("too many requests are waiting"))]
 
     def start(self, now_ns: int) -> list[Fetch]:
         """Requests to send now."""
         under_way = sum(ticket.under_way for ticket in self._tickets.values())
         fetches: list[Fetch] = []
-        for ticket in sorted(self._tickets.values(), key=lambda t: (t.priority, t.number)):
+        for ticket in sorted(self._tickets.values(), key=_urgency):
             if under_way >= self._settings.requests_in_flight:
                 break
             if ticket.under_way or ticket.not_before_ns > now_ns:
                 continue
             reserved = ticket.priority <= Priority.SNAPSHOT
             if not self.budget.take(ticket.request.weight, now_ns, reserved=reserved):
-                if reserved:
-                    break  # what is less urgent must not eat what this one waits for
-                continue
+                break  # what is less urgent must not eat what this one waits for
             ticket.under_way = True
             ticket.tries += 1
             under_way += 1
@@ -139,11 +141,13 @@ class Desk:
         due_ns = min((ticket.expires_ns for ticket in idle), default=NEVER)
         if len(self._tickets) - len(idle) >= self._settings.requests_in_flight:
             return due_ns
-        for ticket in idle:
-            free_ns = self.budget.next_free_ns(
-                ticket.request.weight, now_ns, reserved=ticket.priority <= Priority.SNAPSHOT
-            )
-            due_ns = min(due_ns, max(ticket.not_before_ns, free_ns))
+        for ticket in sorted(idle, key=_urgency):  # as `start` goes through them
+            if ticket.not_before_ns > now_ns:
+                due_ns = min(due_ns, ticket.not_before_ns)
+                continue
+            reserved = ticket.priority <= Priority.SNAPSHOT
+            weight = ticket.request.weight
+            return min(due_ns, self.budget.next_free_ns(weight, now_ns, reserved=reserved))
         return due_ns
 
     def answered(
@@ -196,6 +200,10 @@ class Desk:
     def _give_up(self, ticket: _Ticket, error: Exception) -> GivenUp:
         del self._tickets[ticket.number]
         return GivenUp(ticket.tag, ticket.request, error)
+
+
+def _urgency(ticket: _Ticket) -> tuple[int, int]:
+    return ticket.priority, ticket.number
 
 
 def _seconds(text: str) -> int | None:

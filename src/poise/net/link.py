@@ -172,7 +172,7 @@ class Link:
         silent: list[tuple[str, str]] = []
         if now_ns >= self._due_ns:
             silent = self._check(now_ns, out)
-        if self._to_send:
+        if self._to_send and not self.broken:
             self._pump(now_ns, out)
         return silent
 

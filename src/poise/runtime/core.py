@@ -25,6 +25,13 @@ from poise.runtime.boot import choose_instruments, choose_pairs, tls_context
 from poise.runtime.kernels import warm_kernels
 from poise.runtime.latency import LatencyRing
 from poise.runtime.link_server import LinkServer
+from poise.runtime.recovery import (
+    Checkpoint,
+    continued_from,
+    drop_old_segments,
+    last_trade_ids,
+    write_checkpoint,
+)
 from poise.runtime.sequencer import Sequencer
 from poise.runtime.settings import CoreSettings
 from poise.runtime.views import quote_table
@@ -36,6 +43,7 @@ from poise.venues.binance.usdm import BinanceUsdm
 TIMER_S = 0.1
 SAMPLE_MASK = 15
 """One frame in 16 is timed."""
+CHECKPOINT_S = 600.0
 COLLECT_EVERY = 100
 """Timers between two collections of garbage: 10 s."""
 
@@ -63,8 +71,10 @@ class Core:
         self.finished = asyncio.Event()
         self._venue = BinanceUsdm(instruments, settings.trade_channel)
         self.engine = Engine()
+        self._data = Path(settings.data)
+        continued = continued_from(self._data, settings.trade_channel)
         self._journal = JournalWriter(
-            Path(settings.data) / "journal",
+            self._data / "journal",
             environment=settings.environment,
             run_id=settings.run_id,
             code_version=__version__,
@@ -100,6 +110,7 @@ class Core:
             pairs=choose_pairs(instruments, settings.pairs, settings.max_pairs),
             trade_channel=settings.trade_channel,
             recv_ns=Ns(self._started_ns),
+            continued=continued,
         )
 
     async def start(self) -> None:
@@ -110,6 +121,7 @@ class Core:
         await self._driver.start()
         self._spawn(self._tick())
         self._spawn(self._watch())
+        self._spawn(self._keep())
         if self._settings.warm:
             self._spawn(self._warm())
         else:
@@ -122,7 +134,10 @@ class Core:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._driver.stop()
         await self._link.stop()
+        checkpoint = self._checkpoint()
         self._journal_thread.stop()
+        if self._failure is None:
+            write_checkpoint(self._data, checkpoint)
         gc.unfreeze()
         gc.enable()
         if self._failure is not None:
@@ -200,6 +215,31 @@ class Core:
         if self._failure is None:
             self._failure = error
         self.finished.set()
+
+    async def _keep(self) -> None:
+        """Every ten minutes: a checkpoint, and old journal segments dropped."""
+        settings = self._settings
+        while True:
+            await asyncio.sleep(CHECKPOINT_S)
+            checkpoint = self._checkpoint()
+            # In a thread: writing and syncing a small file must not hold the loop up.
+            await asyncio.to_thread(write_checkpoint, self._data, checkpoint)
+            await asyncio.to_thread(
+                drop_old_segments,
+                self._data,
+                checkpoint,
+                time.time_ns(),
+                settings.keep_hours,
+                settings.keep_gib,
+            )
+
+    def _checkpoint(self) -> Checkpoint:
+        return Checkpoint(
+            seq=self.sequencer.seq,
+            segment=self._journal.position.segment,
+            run=self.run,
+            last_ids=last_trade_ids(self.engine.market),
+        )
 
     async def _warm(self) -> None:
         self._stage = "paging history"

@@ -24,8 +24,12 @@ QUARANTINED_BYTES = 65_536
 class Journal(Protocol):
     """Where records go; `poise.store` writes them, a replay drops them."""
 
-    def append(self, kind: int, seq: int, recv_ns: int, source: int, payload: bytes, /) -> None:
-        """Take one record."""
+    @property
+    def append(self) -> Callable[[int, int, int, int, bytes], None]:
+        """Take one record: kind, seq, recv_ns, source, payload."""
+
+    def declare_source(self, number: int, name: str, seq: int, recv_ns: int) -> None:
+        """Note the name of a source number before its first record."""
 
 
 class Sequencer:
@@ -67,6 +71,7 @@ class Sequencer:
         self._decode_frame = venue.decode_frame
         self._decode_answer = venue.decode_answer
         self._step = engine.step
+        self._journal = journal
         self._append = journal.append if journal is not None else None
         self._on_step = on_step
         self._digest = digest
@@ -159,8 +164,8 @@ class Sequencer:
             number = len(self._sources) + 1
             assert number <= MAX_SOURCES
             self._sources[source] = number
-            if self._append is not None:
-                self._append(Kind.SOURCE, self.seq, stamp, number, source.encode())
+            if self._journal is not None:
+                self._journal.declare_source(number, source, self.seq, stamp)
         return number
 
     def _quarantine(self, source: str, payload: bytes, stamp: int, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""What the children of a desk run: a venue, a core. (The edge is composed in `app`.)"""
+"""What the children of a desk run: a venue, a core; the edge is composed in `app`."""
 
 import asyncio
 from collections.abc import Callable

@@ -3,8 +3,10 @@
 import struct
 from collections.abc import Callable, Iterator
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import astuple
 
 from poise.store.lake_schema import NS_PER_DAY, ChannelSchema, Columns
 
@@ -24,9 +26,13 @@ class RowBuffer:
     ----------
     add_row
         Append one row, its integers in the order of the schema's columns.
+    add_struct
+        ``add_struct(struct, seq)``: append a struct whose first fields are the schema's columns
+        but the last, which is `seq`. Half the cost of `add_row`.
     """
 
     add_row: Callable[..., None]
+    add_struct: Callable[[msgspec.Struct, int], None]
 
     def __init__(self, schema: ChannelSchema, convert: Callable[[Columns], Columns]) -> None:
         self._schema = schema
@@ -36,6 +42,7 @@ class RowBuffer:
         self._chunks: list[Chunk] = []
         self._chunk_rows = 0
         self.add_row = _row_adder(self._rows, self._width)
+        self.add_struct = _struct_adder(self._rows, self._width)
 
     def __len__(self) -> int:
         return self._chunk_rows + len(self._rows) // (8 * self._width)
@@ -97,6 +104,16 @@ def _row_adder(rows: bytearray, width: int) -> Callable[..., None]:
         extend(pack(*values))
 
     return add_row
+
+
+def _struct_adder(rows: bytearray, width: int) -> Callable[[msgspec.Struct, int], None]:
+    pack = struct.Struct(f"<{width}q").pack
+    extend, fields, last = rows.extend, astuple, width - 1
+
+    def add_struct(value: msgspec.Struct, seq: int) -> None:
+        extend(pack(*fields(value)[:last], seq))
+
+    return add_struct
 
 
 def days_of(schema: ChannelSchema, columns: Columns) -> Iterator[tuple[int, Columns]]:

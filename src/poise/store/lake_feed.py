@@ -2,28 +2,13 @@
 
 from collections.abc import Callable
 
-from msgspec.structs import astuple
-
 from poise.core.events import Event, Quote, RunStarted, Trade, TradesBackfill
 from poise.core.instrument import Instrument
 from poise.core.outputs import Bar, BarCorrected, Gap, Output
 from poise.store.lake_manifest import manifest_days
-from poise.store.lake_schema import QUOTES, TRADES
+from poise.store.lake_schema import TRADES
 from poise.store.lake_seen import RECENT_DAYS, SeenIds, read_seen
 from poise.store.lake_writer import LakeWriter
-
-_TRADE_FIELDS = 7
-# An event's fields are passed on in one go: they must stand in the order of the lake's columns.
-assert Trade.__struct_fields__[:_TRADE_FIELDS] == (
-    "instrument",
-    "trade_id",
-    "price",
-    "qty",
-    "aggressor_side",
-    "venue_ns",
-    "recv_ns",
-)
-assert (*Quote.__struct_fields__, "position") == QUOTES.columns
 
 
 class LakeFeed:
@@ -45,13 +30,12 @@ class LakeFeed:
         manifests = [writer.files.manifest((TRADES.name, day)) for day in days]
         self._stored: dict[int, SeenIds] = read_seen(writer.root, manifests)
         self._seen: dict[int, SeenIds] = {}
-        self._add_trade = writer.add_trade
-        self._add_quote = writer.add_quote
+        self._add_trade = writer.add_trade_event
         self.doubles = 0
         self.placeholders = 0
         self._adders: dict[type, Callable[..., None]] = {
             Trade: self.trade,
-            Quote: self.quote,
+            Quote: writer.add_quote_event,
             TradesBackfill: self._backfill,
             RunStarted: self._run_started,
             Bar: writer.add_bar,
@@ -70,13 +54,9 @@ class LakeFeed:
         if not event.price:
             self.placeholders += 1
         elif self._seen[event.instrument].add(event.trade_id):
-            self._add_trade(*astuple(event)[:_TRADE_FIELDS], seq)
+            self._add_trade(event, seq)
         else:
             self.doubles += 1
-
-    def quote(self, event: Quote, seq: int) -> None:
-        """Add a best bid and offer."""
-        self._add_quote(*astuple(event), seq)
 
     def register(self, instruments: tuple[Instrument, ...]) -> None:
         """Make a run's instruments known."""

@@ -71,13 +71,13 @@ class ChannelSchema:
         for name in self.columns:
             values = columns[name]
             if name in self.texts:
-                codes = pa.array(values.astype(np.int32))
-                array = pa.DictionaryArray.from_arrays(codes, pa.array(texts, pa.string()))
+                array = pa.DictionaryArray.from_arrays(
+                    _integers(values), pa.array(texts, pa.string())
+                )
                 arrays.append(array.cast(pa.string()))
-            elif name in self.small:
-                arrays.append(pa.array(values.astype(self.small[name].to_pandas_dtype())))
             else:
-                arrays.append(pa.array(values))
+                array = _integers(values)
+                arrays.append(array.cast(self.small[name]) if name in self.small else array)
         return pa.Table.from_arrays(arrays, schema=self.arrow_schema())
 
     def parquet(self, table: pa.Table, level: int, metadata: dict[str, str]) -> Any:
@@ -94,6 +94,11 @@ class ChannelSchema:
             column_encoding=encodings,
         )
         return sink.getvalue()
+
+
+def _integers(values: npt.NDArray[np.int64]) -> Any:
+    """Arrow array over a column's memory; ``pa.array`` would import pandas where installed."""
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
 
 
 _NARROW = {"instrument": pa.int32()}

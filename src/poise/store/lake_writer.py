@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from poise.core.errors import InvariantBroken
+from poise.core.events import Quote, Trade
 from poise.core.instrument import Instrument
 from poise.core.outputs import Bar, Gap
 from poise.store.disk import Disk, RealDisk, disk_failure
@@ -30,6 +31,18 @@ from poise.store.lake_schema import (
     QUOTES,
     TRADES,
     Columns,
+)
+
+# Events are stored by their fields' order, which must be that of the columns.
+assert Quote.__struct_fields__ == QUOTES.columns[:-1]
+assert Trade.__struct_fields__[: len(TRADES.columns) - 1] == (
+    "instrument",
+    "trade_id",
+    "price",
+    "qty",
+    "aggressor_side",
+    "venue_ns",
+    "recv_ns",
 )
 
 COMMIT_EVERY_NS = 5_000_000_000
@@ -62,6 +75,8 @@ class LakeWriter:
         `instrument` is the run's row as registered, `seq` the journal's sequence number.
     add_quote
         ``add_quote(instrument, update_id, bid, bid_qty, ask, ask_qty, venue_ns, recv_ns, seq)``.
+    add_trade_event, add_quote_event
+        ``(event, seq)``: one `Trade` or `Quote`.
 
     Raises
     ------
@@ -71,6 +86,9 @@ class LakeWriter:
 
     add_trade: Callable[[int, int, int, int, int, int, int, int], None]
     add_quote: Callable[[int, int, int, int, int, int, int, int, int], None]
+
+    add_trade_event: Callable[[Trade, int], None]
+    add_quote_event: Callable[[Quote, int], None]
 
     def __init__(
         self,
@@ -95,6 +113,8 @@ class LakeWriter:
         except OSError as error:
             raise disk_failure(error, "the tick lake", root) from error
         self._buffers = {name: RowBuffer(each, self._convert) for name, each in CHANNELS.items()}
+        self.add_trade_event = self._buffers[TRADES.name].add_struct
+        self.add_quote_event = self._buffers[QUOTES.name].add_struct
         self.add_trade = self._buffers[TRADES.name].add_row
         self.add_quote = self._buffers[QUOTES.name].add_row
         self._add_bar = self._buffers[BARS.name].add_row

@@ -112,7 +112,9 @@ function axes(spec: ChartSpec, colors: Colors, zone: Zone): uPlot.Axis[] {
       size: 24,
       gap: 4,
       space: 76,
-      values: (_, ticks, __, ___, step) => ticks.map((tick) => timeTick(tick, step, zone)),
+      values: (u, ticks, __, ___, step) =>
+        // A label that would be cut at the left edge is left out.
+        ticks.map((tick) => (u.valToPos(tick, "x") < 14 ? "" : timeTick(tick, step, zone))),
     },
     {
       ...shared,
@@ -163,7 +165,8 @@ export function LineChart({ spec, group, read, zone, label, zonesShown }: LineCh
           filters: { pub: (type) => type !== "mousedown" && type !== "mouseup", sub: () => true },
         },
         drag: { x: true, y: false, setScale: false },
-        points: { size: 6 },
+        // Bounds of an interval are an area, not values to read.
+        points: { size: (_, series) => (spec.lines[series - 1]?.legend === false ? 0 : 6) },
         bind: { dblclick: () => () => (group.zoom(null), null) },
       },
       tzDate: (seconds) =>

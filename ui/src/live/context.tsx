@@ -1,7 +1,7 @@
 import { createContext, useContext, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { Millis, Topic } from "@/contract";
 import type { HotStore } from "./HotStore";
-import type { HotKey } from "./keys";
+import { hotKey, type HotKey } from "./keys";
 import type { LiveSocket } from "./LiveSocket";
 
 export interface Live {
@@ -75,4 +75,12 @@ export function useHotState<T>(keys: readonly HotKey[], read: () => T, everyMs: 
     };
   }, [store, joined, everyMs]);
   return value;
+}
+
+const BEAT_MS = 2_000;
+const BEAT_KEYS = [hotKey.second, hotKey.pairSet];
+
+/** Changes every two seconds, and when `size` does: a list that jumps more often cannot be clicked. */
+export function useOrderBeat(size: () => number): string {
+  return useHotState(BEAT_KEYS, () => `${Math.floor(performance.now() / BEAT_MS)} ${size()}`, 100);
 }

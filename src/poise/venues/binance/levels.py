@@ -20,6 +20,8 @@ _TOO_MANY = -1
 _BAD_TEXT = -2
 _TOO_FINE = -3
 _TOO_LONG = -4
+_NEARLY_TOO_LONG = 10 ** (MAX_DIGITS - 1)
+"""From here on one more digit is one too many; checked before int64 could wrap."""
 
 _REASONS = {
     _TOO_MANY: f"more than {MAX_LEVELS} levels",
@@ -45,7 +47,6 @@ def _decimal(text: np.ndarray, at: int, scale: int) -> tuple[int, int]:
     value = 0
     digits = 0
     places = -1
-    significant = 0
     while at < text.size and text[at] != _QUOTE:
         byte = text[at]
         if byte == _DOT:
@@ -60,22 +61,18 @@ def _decimal(text: np.ndarray, at: int, scale: int) -> tuple[int, int]:
                 if byte != _ZERO:
                     return 0, _TOO_FINE
             else:
+                if value >= _NEARLY_TOO_LONG:
+                    return 0, _TOO_LONG
                 value = value * 10 + (byte - _ZERO)
-                if value > 0:
-                    significant += 1
-                    if significant > MAX_DIGITS:
-                        return 0, _TOO_LONG
         else:
             return 0, _BAD_TEXT
         at += 1
     if digits == 0 or places == 0 or at >= text.size:
         return 0, _BAD_TEXT
     for _ in range(scale - min(max(places, 0), scale)):
+        if value >= _NEARLY_TOO_LONG:
+            return 0, _TOO_LONG
         value *= 10
-        if value > 0:
-            significant += 1
-            if significant > MAX_DIGITS:
-                return 0, _TOO_LONG
     return value, at + 1
 
 

@@ -17,7 +17,7 @@ class BookTicker(msgspec.Struct, gc=False, tag_field="e", tag="bookTicker"):
     """Best bid and offer."""
 
     s: str
-    u: int
+    u: Id
     b: str
     B: str
     a: str
@@ -29,7 +29,7 @@ class RawTrade(msgspec.Struct, gc=False, tag_field="e", tag="trade"):
     """One execution. `m` true: the buyer was the maker, so the seller was the aggressor."""
 
     s: str
-    t: int
+    t: Id
     p: str
     q: str
     T: int
@@ -40,10 +40,10 @@ class AggTrade(msgspec.Struct, gc=False, tag_field="e", tag="aggTrade"):
     """Executions of one taker order at one price within 100 ms."""
 
     s: str
-    a: int
+    a: Id
     p: str
     q: str
-    f: int
+    f: Id
     last: Id = msgspec.field(name="l")
     T: int
     m: bool
@@ -53,9 +53,9 @@ class DepthUpdate(msgspec.Struct, gc=False, tag_field="e", tag="depthUpdate"):
     """Changed book levels; level lists stay raw for the kernel."""
 
     s: str
-    U: int
-    u: int
-    pu: int
+    U: Id
+    u: Id
+    pu: Id
     b: msgspec.Raw
     a: msgspec.Raw
     T: int
@@ -94,7 +94,7 @@ class Combined(msgspec.Struct, gc=False):
 class DepthAnswer(msgspec.Struct):
     """GET /fapi/v1/depth."""
 
-    lastUpdateId: int
+    lastUpdateId: Id
     bids: msgspec.Raw
     asks: msgspec.Raw
     T: int = 0
@@ -103,7 +103,7 @@ class DepthAnswer(msgspec.Struct):
 class TradeRow(msgspec.Struct, gc=False):
     """A row of GET /fapi/v1/trades and /fapi/v1/historicalTrades."""
 
-    id: int
+    id: Id
     price: str
     qty: str
     time: int
@@ -113,10 +113,10 @@ class TradeRow(msgspec.Struct, gc=False):
 class AggTradeRow(msgspec.Struct, gc=False):
     """A row of GET /fapi/v1/aggTrades."""
 
-    a: int
+    a: Id
     p: str
     q: str
-    f: int
+    f: Id
     last: Id = msgspec.field(name="l")
     T: int
     m: bool
@@ -131,7 +131,7 @@ class BookTickerAnswer(msgspec.Struct):
     askPrice: str
     askQty: str
     time: int
-    lastUpdateId: int = 0
+    lastUpdateId: Id = 0
 
 
 class KlineRow(msgspec.Struct, array_like=True, gc=False):
@@ -145,7 +145,7 @@ class KlineRow(msgspec.Struct, array_like=True, gc=False):
     volume: str
     close_ms: int
     quote_volume: str
-    trades: int
+    trades: Id
 
 
 class ServerTime(msgspec.Struct):

@@ -6,7 +6,7 @@ import table from "@/components/Table.module.css";
 import { write } from "@/components/HotText";
 import type { InstrumentInfo, InstrumentIx, QuoteRow } from "@/contract";
 import { arrow, midOf, number, percent, shortAge, spreadBp, tone } from "@/format/numbers";
-import { useHot, useHotState, useLive, useTopic } from "@/live/context";
+import { useHot, useLive, useOrderBeat, useTopic } from "@/live/context";
 import { isStale } from "@/live/freshness";
 import { hotKey } from "@/live/keys";
 import { useSparklines } from "./sparklines";
@@ -21,8 +21,6 @@ interface WatchlistProps {
   selected: InstrumentIx;
   onSelect: (instrument: InstrumentInfo) => void;
 }
-
-const SECOND = [hotKey.second];
 
 export function Watchlist({ instruments, selected, onSelect }: WatchlistProps) {
   const { store } = useLive();
@@ -49,24 +47,13 @@ export function Watchlist({ instruments, selected, onSelect }: WatchlistProps) {
         return quote?.volume_24h_quote ?? null;
     }
   };
-  // Rows move at most every two seconds: a list that jumps cannot be clicked.
-  const order = useHotState(
-    SECOND,
-    () =>
-      ordered(instruments, sort, value)
-        .map((i) => i.ix)
-        .join(","),
-    2_000,
-  );
-  const rows = useMemo(() => {
-    const byIx = new Map(instruments.map((i) => [String(i.ix), i]));
-    const listed = order.split(",").flatMap((ix) => byIx.get(ix) ?? []);
-    return sort.by === "symbol" || listed.length !== instruments.length
-      ? ordered(instruments, sort, value)
-      : listed;
+  const beat = useOrderBeat(() => store.quotes.size);
+  const rows = useMemo(
+    () => ordered(instruments, sort, value),
     // `value` reads the store at this moment.
     // oxlint-disable-next-line react/exhaustive-deps
-  }, [order, instruments, sort]);
+    [beat, instruments, sort],
+  );
   return (
     <Panel
       title="Watchlist"

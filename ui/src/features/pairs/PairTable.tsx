@@ -5,7 +5,7 @@ import { ordered, SortHeader, type Sort } from "@/components/SortHeader";
 import table from "@/components/Table.module.css";
 import type { LogPrice, Millis, PairRow } from "@/contract";
 import { basisPoints, halfLife, known, number, shortAge, signed } from "@/format/numbers";
-import { useHot, useHotState, useLive, useTopic } from "@/live/context";
+import { useHot, useLive, useOrderBeat, useTopic } from "@/live/context";
 import { isStale } from "@/live/freshness";
 import { hotKey, type PairKey } from "@/live/keys";
 import type { Desk } from "@/state/instruments";
@@ -53,29 +53,17 @@ export function PairTable({ desk, timeframe, selected, onOpen }: PairTableProps)
   const nameOf = (row: PairRow) =>
     `${desk.byIx.get(row.y)?.base ?? "?"} / ${desk.byIx.get(row.x)?.base ?? "?"}`;
   const listed = () => [...store.pairRows].filter(([, { value }]) => value.timeframe === timeframe);
-  const order = useHotState(
-    [hotKey.pairSet, hotKey.second],
+  const beat = useOrderBeat(() => store.pairRows.size);
+  // The order of the moment of a click, then renewed with the beat.
+  const keys = useMemo(
     () =>
-      ordered(listed(), sort, ([, { value }], by) => sortValue(value, by, nameOf(value)))
-        .map(([key]) => key)
-        .join(" "),
-    2_000,
-  );
-  // Added and removed pairs show at once; only the order waits.
-  const size = useHotState([hotKey.pairSet], () => store.pairRows.size, 0);
-  // The order of the moment the user clicked, then renewed every two seconds.
-  const keys = useMemo(() => {
-    const now = ordered(listed(), sort, ([, { value }], by) =>
-      sortValue(value, by, nameOf(value)),
-    ).map(([key]) => key);
-    const kept = order === "" ? [] : (order.split(" ") as PairKey[]);
-    return kept.length === now.length &&
-      kept.every((key) => store.pairRows.get(key)?.value.timeframe === timeframe)
-      ? kept
-      : now;
+      ordered(listed(), sort, ([, { value }], by) => sortValue(value, by, nameOf(value))).map(
+        ([key]) => key,
+      ),
     // `listed` and `nameOf` read the store at this moment.
     // oxlint-disable-next-line react/exhaustive-deps
-  }, [order, size, timeframe]);
+    [beat, sort, timeframe],
+  );
   const seconds = desk.timeframe(timeframe)?.seconds ?? 60;
   const ready = keys.filter((key) => store.pairRows.get(key)?.value.ready).length;
   return (
