@@ -30,8 +30,8 @@ live: setup
 	$(BIN)/poise live $(ARGS)
 
 test: setup lint
+	$(BIN)/python scripts/check_dashboard.py
 	$(BIN)/python -m pytest
-	$(BIN)/python scripts/test_dashboard.py
 
 campaign: setup
 	$(BIN)/python -m pytest -m campaign --timeout 0 -rA | tee campaign-results.txt

@@ -147,6 +147,20 @@ def test_a_torn_tail_is_cut(virtual_disk):
     assert [record.seq for record in JournalReader(FOLDER, disk=disk).records()] == list(range(10))
 
 
+def test_a_power_cut_may_keep_a_later_block_of_what_was_not_synced(virtual_disk):
+    disk = virtual_disk()
+    writer = open_writer(disk)
+    for seq in range(4):
+        fill(writer, 1, seq)
+        writer.pump(0, sync=seq == 0)
+    blocks = list(JournalReader(FOLDER, disk=disk).blocks())
+    disk.kill()
+    disk.flip(FOLDER / segment_name(1), blocks[1].start.offset * 8 + 400)
+    # Block 2 reached the medium, block 1 did not: nobody was promised either.
+    assert [record.seq for record in JournalReader(FOLDER, disk=disk).records()] == [0]
+    assert open_writer(disk).recovered.last_seq == 0
+
+
 @pytest.mark.parametrize("last", [True, False])
 def test_older_corruption_refuses_with_segment_and_offset(virtual_disk, last):
     disk = virtual_disk()

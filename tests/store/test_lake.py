@@ -16,6 +16,7 @@ from poise.store import lake_manifest
 from poise.store.journal_format import Position
 from poise.store.lake_compaction import compact, remove_replaced
 from poise.store.lake_query import Lake, open_lake, timeframe_ns
+from poise.store.lake_schema import CHANNELS
 
 DAY = 86_400_000_000_000
 T0 = 19_944 * DAY
@@ -158,6 +159,26 @@ def test_the_writers_process_sees_rows_in_memory(tmp_path, open_writer):
     assert ids(other) == [1000, 1001, 1002]
     assert lake.last_trades(ARDEN, 2).arrow["id"].to_pylist() == [1003, 1004]
     assert len(lake.bars(ARDEN, "1m")) == 1
+
+
+def test_an_unfinished_commit_is_seen_by_nobody(tmp_path, open_writer):
+    writer = open_writer(tmp_path)
+    add(writer, 3)
+    writer.commit(Position(1, 50))
+    add(writer, 2, 3)
+    columns = writer._buffers["trades"].columns()
+    # The machine dies between the manifest and the commit point.
+    writer.files.prepare({"trades": (CHANNELS["trades"], columns)}, [], Position(1, 70))
+    writer.close()
+    lake = open_lake(tmp_path)
+    assert ids(lake) == [1000, 1001, 1002]
+    segments = len(list(tmp_path.rglob("*.parquet")))
+    writer = open_writer(tmp_path)
+    assert writer.resume == Position(1, 50)
+    assert len(list(tmp_path.rglob("*.parquet"))) == segments - 1
+    add(writer, 4, 3)
+    writer.commit(Position(1, 90))
+    assert ids(lake) == [1000, 1001, 1002, 1003, 1004, 1005, 1006]
 
 
 def test_days_are_utc_days_of_the_venues_time(tmp_path, open_writer):

@@ -13,12 +13,13 @@ ATTEMPTS_MAX = 5
 """Requests without progress, then the gap is recorded."""
 MISSING_MAX = {"trade": 5_000, "aggTrade": 60_000}
 """Most missing trades that are asked for: ten pages of raw trades already cost most of a minute's
-request weight. A longer hole is recorded at once, and the budget left to others."""
+request weight. A longer hole is recorded with the next trade, and the budget left to others."""
 PAGES_MAX = 60
 ZERO_IDS_MAX = 1_000
 REPLY_DEADLINE_NS = 15 * NS_PER_S
 RETRY_FIRST_NS = 250 * NS_PER_MS
 ALARM_NS = 1 * NS_PER_S
+_TOO_MANY = "more trades missing than are fetched"
 
 
 class TradeSync:
@@ -51,6 +52,7 @@ class TradeSync:
         self._last_missing = 0
         self._opened_ns = 0
         self._asked = False
+        self._doubtful = False
         self._attempt = 0
         self._pages = 0
         self._wake_ns = 0
@@ -80,6 +82,8 @@ class TradeSync:
                     self._drain(trade.recv_ns, accepted, outputs)
             return
         last = self.last_id
+        if self._doubtful and self._pending and last < trade.trade_id < min(self._pending):
+            self._drop_doubtful(outputs)
         if trade.trade_id == last + 1 or not self._started:
             self._accept(trade, accepted)
             if self._pending:
@@ -94,29 +98,31 @@ class TradeSync:
     ) -> None:
         """Merge an answer from REST, asked for or polled."""
         before = self.last_id
-        before_pending = len(self._pending)
-        for trade in trades:
-            if not self._started or trade.trade_id == self.last_id + 1:
+        was_whole = not self._pending
+        for trade in sorted(trades, key=lambda item: item.trade_id):
+            if trade.trade_id == self.last_id + 1 or not self._started:
                 self._accept(trade, accepted)
             elif trade.trade_id > self.last_id:
                 self._pending.setdefault(trade.trade_id, trade)
         if not self._pending:
             return
-        if before_pending == 0:
-            if self._skip_zero_ids(accepted):
-                return
-            self._open(now_ns)
+        if was_whole:
+            if not self._skip_zero_ids(accepted):
+                self._open(now_ns)
+                self._ask(now_ns, outputs)
+            return
         self._drain(now_ns, accepted, outputs)
-        if not self._pending:
+        if not self._pending or self._doubtful:
+            return
+        if self.last_id == before:
+            self.on_heal_failed("the venue no longer has them", now_ns, accepted, outputs)
             return
         self._pages += 1
-        if self.last_id > before and self._pages < PAGES_MAX:
+        if self._pages < PAGES_MAX:
             self._attempt = 0
             self._ask(now_ns, outputs)
-        elif self._pages >= PAGES_MAX:
-            self._give_up("more trades missing than are fetched", now_ns, accepted, outputs)
         else:
-            self.on_heal_failed("the venue no longer has them", now_ns, accepted, outputs)
+            self._give_up(_TOO_MANY, now_ns, accepted, outputs)
 
     def on_heal_failed(
         self,
@@ -145,7 +151,9 @@ class TradeSync:
             text = f"{self._channel} ids from {self._first_missing} missing for over 1 s"
             outputs.append(Diagnostic("alarm", "trade_gap", text, self._instrument))
         if now_ns >= self._wake_ns:
-            if self._attempt >= ATTEMPTS_MAX:
+            if self._doubtful:
+                self._give_up(_TOO_MANY, now_ns, accepted, outputs)
+            elif self._attempt >= ATTEMPTS_MAX:
                 self._give_up("no answer to the heal request", now_ns, accepted, outputs)
             else:
                 self._ask(now_ns, outputs)
@@ -165,12 +173,22 @@ class TradeSync:
             self._open(trade.recv_ns)
             missing = trade.trade_id - self.last_id - 1
             if missing > MISSING_MAX.get(self._channel, PENDING_MAX):
-                reason = f"{missing} trades missing, more than are fetched"
-                self._give_up(reason, trade.recv_ns, accepted, outputs)
+                # One wrong id must not end the stream: the trade behind it decides.
+                self._doubtful = True
+                self._wake_ns = trade.recv_ns + REPLY_DEADLINE_NS
             else:
                 self._ask(trade.recv_ns, outputs)
+        elif self._doubtful:
+            self._give_up(_TOO_MANY, trade.recv_ns, accepted, outputs)
         elif len(self._pending) > PENDING_MAX:
             self._give_up("too many trades wait behind it", trade.recv_ns, accepted, outputs)
+
+    def _drop_doubtful(self, outputs: list[Output]) -> None:
+        """The stream went on without the trade that claimed to be far ahead."""
+        ahead = min(self._pending) - self.last_id
+        text = f"trade {min(self._pending)} claims to be {ahead} ids ahead and is none of the stream"
+        outputs.append(Diagnostic("warning", "trade_id", text, self._instrument))
+        self._pending.clear()
 
     def _skip_zero_ids(self, accepted: list[Trade]) -> bool:
         """Step over ids that were placeholders; true when nothing is missing then."""
@@ -188,6 +206,8 @@ class TradeSync:
         self._first_missing = self.last_id + 1
         self._last_missing = min(self._pending) - 1
         self._opened_ns = now_ns
+        self._asked = False
+        self._doubtful = False
         self._attempt = 0
         self._pages = 0
         self._alarmed = False
@@ -216,6 +236,7 @@ class TradeSync:
         self, reason: str, now_ns: Ns, accepted: list[Trade], outputs: list[Output]
     ) -> None:
         """Record what is missing before the oldest waiting trade, and go on from there."""
+        self._doubtful = False
         missing_to = min(self._pending) - 1
         if self.last_id >= self._first_missing:
             self._record(self._first_missing, self.last_id, now_ns, "", outputs, healed=True)

@@ -1,16 +1,19 @@
 """REST polling while sockets fail: which instruments, when, and whether the answers still count.
 
 Every request of an instrument is its own cycle: asked, answered, and asked again a period after the
-answer. So one is under way at most, and the weight budget alone decides the pace.
+answer, so one is under way at most. The period grows with what is polled, so that all of it fits
+into most of the weight budget: a burst and then a minute of nothing would not be a stand-in.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from poise.core.events import Channel
-from poise.core.units import InstrumentIx
-from poise.core.venue import RestRequest
+from poise.core.units import NS_PER_S, InstrumentIx
+from poise.core.venue import RestRequest, WeightLimits
 from poise.net.settings import NEVER, NetSettings
+
+_MINUTE_NS = 60 * NS_PER_S
 
 
 @dataclass(slots=True)
@@ -23,15 +26,26 @@ class _Cycle:
 
 
 class Fallback:
-    """The polling schedule of one venue. `requests_of` gives an instrument's requests."""
+    """The polling schedule of one venue.
+
+    Parameters
+    ----------
+    requests_of
+        Gives an instrument's requests.
+    limits
+        Of whose weight polling may use four fifths of what is not reserved.
+    """
 
     def __init__(
         self,
         requests_of: Callable[[InstrumentIx], tuple[RestRequest, ...]],
+        limits: WeightLimits,
         settings: NetSettings,
     ) -> None:
         self._requests_of = requests_of
+        self._weight_per_min = max(1, (limits.weight_per_min - limits.reserved) * 4 // 5)
         self._settings = settings
+        self._period_ns = settings.poll_every_ns
         self._cycles: dict[InstrumentIx, list[_Cycle]] = {}
         self.answers = 0
 
@@ -45,9 +59,16 @@ class Fallback:
         for gone in [ix for ix in self._cycles if ix not in instruments]:
             del self._cycles[gone]
         fresh = [ix for ix in instruments if ix not in self._cycles]
+        self._cycles |= {
+            ix: [_Cycle(request, now_ns) for request in self._requests_of(ix)] for ix in fresh
+        }
+        weight = sum(c.request.weight for cycles in self._cycles.values() for c in cycles)
+        self._period_ns = max(
+            self._settings.poll_every_ns, weight * _MINUTE_NS // self._weight_per_min
+        )
         for place, ix in enumerate(fresh):
-            start_ns = now_ns + self._settings.poll_every_ns * place // len(fresh)
-            self._cycles[ix] = [_Cycle(request, start_ns) for request in self._requests_of(ix)]
+            for cycle in self._cycles[ix]:
+                cycle.due_ns += self._period_ns * place // len(fresh)
 
     def next_due_ns(self) -> int:
         """When the next request is due."""
@@ -73,7 +94,7 @@ class Fallback:
         for cycle in self._cycles.get(ix, ()):
             if cycle.request.source == source:
                 cycle.waiting = False
-                cycle.due_ns = now_ns + self._settings.poll_every_ns
+                cycle.due_ns = now_ns + self._period_ns
                 if channels is not None:
                     self.answers += 1
                     cycle.served_ns = now_ns
@@ -81,7 +102,8 @@ class Fallback:
 
     def serves(self, ix: InstrumentIx, channel: Channel, now_ns: int) -> bool:
         """Whether a recent answer stood in for a channel."""
+        limit_ns = max(self._settings.poll_stale_ns, 2 * self._period_ns)
         return any(
-            channel in cycle.channels and now_ns - cycle.served_ns < self._settings.poll_stale_ns
+            channel in cycle.channels and now_ns - cycle.served_ns < limit_ns
             for cycle in self._cycles.get(ix, ())
         )

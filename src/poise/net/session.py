@@ -62,7 +62,7 @@ class Session:
         connects = Window(venue.socket_limits.connects_per_5_min, _FIVE_MINUTES_NS)
         self._commons = Commons(venue, settings, jitter, connects)
         self._shards: list[Shard] = []
-        self._fallback = Fallback(self._requests_of, settings)
+        self._fallback = Fallback(self._requests_of, venue.weight_limits, settings)
         self._review_ns = now_ns + _REVIEW_NS
         self._stopped = False
         self.strays = 0

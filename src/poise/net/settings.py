@@ -34,7 +34,8 @@ class NetSettings(msgspec.Struct, frozen=True, kw_only=True):
     failures_before_rest, rest_after_ns
         Failures in a row, or time down, after which REST stands in.
     poll_every_ns, poll_stale_ns
-        Pace of that, and the age at which its last answer no longer counts.
+        Shortest period of that (the weight budget may stretch it), and the age at which its last
+        answer no longer counts (at least two periods).
     check_every_ns
         Least time between two looks at the staleness clocks.
     streams_per_subscribe

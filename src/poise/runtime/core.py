@@ -327,6 +327,8 @@ class Core:
                 pair = PairSpec(InstrumentIx(command.y), InstrumentIx(command.x))
                 self.engine.pairs.check(pair)
                 self.sequencer.control(PairAdded(pair, Ns(time.time_ns())))
+            elif isinstance(command, link.RefreshBook):
+                self._driver.heal(HealBook(self._instruments[command.instrument].ix, 0))
             else:
                 item = self._instruments[command.instrument]
                 await self._warmer.older(item, command.timeframe, command.end_ns, command.limit)

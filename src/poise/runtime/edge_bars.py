@@ -77,18 +77,6 @@ class BarSeries:
             self.epoch += 1
         return True
 
-    def put_columns(self, start_ns: npt.NDArray[np.int64], values: Floats) -> None:
-        """Store bars read back from the lake, oldest first, shape (n,) and (n, 5)."""
-        if not len(start_ns):
-            return
-        numbers = start_ns // self.length_ns
-        self.last = max(self.last, int(numbers[-1]))
-        fresh = numbers > self.last - CAPACITY
-        slots = numbers[fresh] % CAPACITY
-        self._numbers[slots] = numbers[fresh]
-        self._values[slots] = values[fresh]
-        self.epoch += 1
-
     def before(self, number: int, limit: int) -> Columns:
         """The newest `limit` bars with numbers below `number`."""
         wanted = np.arange(max(self.last - CAPACITY + 1, 0), min(number, self.last + 1))
@@ -110,7 +98,8 @@ class BarSeries:
         """Values of the bars ``first <= number <= last`` that are there, oldest first."""
         wanted = np.arange(first, min(last, self.last) + 1)
         slots = wanted % CAPACITY
-        return self._values[slots[self._numbers[slots] == wanted]]
+        rows: Floats = self._values[slots[self._numbers[slots] == wanted]]
+        return rows
 
     def open_columns(self, bar: OpenBar) -> Floats:
         """An open bar as a row; the close before it stands in for prices without a trade."""

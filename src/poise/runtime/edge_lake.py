@@ -130,9 +130,7 @@ class EdgeLake:
         else:
             self._put(fact, seq)
 
-    def commit_if_due(
-        self, position: Position, *, now: bool = False
-    ) -> asyncio.Task[None] | None:
+    def commit_if_due(self, position: Position, *, now: bool = False) -> asyncio.Task[None] | None:
         """Begin to commit the rows up to `position`, if due; they are those added so far.
 
         Rows added while it runs belong behind `position`. Whatever fails stops the lake, not the

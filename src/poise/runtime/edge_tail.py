@@ -67,23 +67,23 @@ class JournalFeed:
     def locate(self) -> None:
         """Find the run and the source names at the position where reading begins.
 
-        A lake's marks name the run. Without a lake, reading begins with the newest run.
+        A lake's marks name the run. Without a lake, reading begins with the newest segment.
         """
         if not any(self._folder.glob("*.journal")):
             return
         reader = JournalReader(self._folder, environment=self._environment)
         if self._lake is None:
-            headers = reader.headers()
-            newest = [each.segment for each in headers if each.run_id == headers[-1].run_id]
-            self.position = Position(newest[0], 0)
+            self.position = Position(reader.headers()[-1].segment, 0)
+            run = find_run(reader, self.position)
+        elif self.position == START:
             return
-        if self.position == START:
-            return
-        self._replica.sources = reader.sources(self.position)
-        run = self._lake.marks.run or find_run(reader, self.position)
+        else:
+            self._replica.sources = reader.sources(self.position)
+            run = self._lake.marks.run or find_run(reader, self.position)
         if run is not None:
-            self._lake.begin(run)
             self._replica.begin(run)
+            if self._lake is not None:
+                self._lake.begin(run)
 
     async def run(self) -> None:
         """Read until stopped; an error ends the reading, never the process."""

@@ -35,6 +35,7 @@ class LinkServer:
         self._command = command
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+        self._answering: set[asyncio.Task[None]] = set()
 
     @property
     def connected(self) -> bool:
@@ -52,6 +53,8 @@ class LinkServer:
         """Close every connection."""
         if self._server is not None:
             self._server.close()
+        for task in list(self._answering):
+            task.cancel()
         for writer in list(self._writers):
             writer.close()
         self._path.unlink(missing_ok=True)
@@ -63,13 +66,19 @@ class LinkServer:
             if writer.transport.get_write_buffer_size() < _BACKLOG_BYTES:
                 writer.write(data)
 
+    async def _answer(self, writer: asyncio.StreamWriter, command: FromEdge) -> None:
+        writer.write(packed(await self._command(command)))
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(packed(self._hello()))
         self._writers.add(writer)
         try:
             while True:
                 command = await receive_from_edge(reader)
-                writer.write(packed(await self._command(command)))
+                # Beside the reading: a page of history takes seconds, a new pair must not wait.
+                task = asyncio.create_task(self._answer(writer, command))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the edge has gone; another may come
         finally:

@@ -89,6 +89,16 @@ class FetchHistory(msgspec.Struct, frozen=True, tag=True):
     limit: int
 
 
+class RefreshBook(msgspec.Struct, frozen=True, tag=True):
+    """Have a depth snapshot journalled: an edge that came later than the last one needs it.
+
+    The core's own book takes no notice of a snapshot while it is live.
+    """
+
+    request: int
+    instrument: int
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """Answer to a command; `error` empty when it was carried out, up to journal number `seq`."""
 
@@ -98,7 +108,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 FromCore = Hello | State | CoreHealth | Done
-FromEdge = AddPairCommand | FetchHistory
+FromEdge = AddPairCommand | FetchHistory | RefreshBook
 
 _ENCODER = msgspec.msgpack.Encoder()
 _FROM_CORE = msgspec.msgpack.Decoder(FromCore)

@@ -102,7 +102,7 @@ class _Fold:
 
     def __init__(self, checkpoint: Checkpoint | None) -> None:
         self._checkpoint = checkpoint
-        self._after_seq = 0
+        self._after_seq = -1
         self._market: Market | None = None
         self._venue: BinanceUsdm | None = None
         self._channel = ""

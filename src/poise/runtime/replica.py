@@ -13,7 +13,7 @@ import msgspec
 
 from poise.core.errors import VenueMessageError
 from poise.core.events import ControlEvent, Event, MarketEvent, Quote, RunStarted, Trade
-from poise.core.outputs import Bar, BarCorrected, Diagnostic, Gap, HealBook, Output
+from poise.core.outputs import Bar, BarCorrected, Diagnostic, Gap, Output
 from poise.core.units import Ns
 from poise.market.state import Market
 from poise.runtime.edge_bars import BarTable
@@ -67,8 +67,6 @@ class Replica:
     ----------
     rows
         Called with each sound market event, bar and gap, in journal order.
-    wish
-        Called with books that this copy cannot begin: it came after their snapshot.
 
     Attributes
     ----------
@@ -80,13 +78,8 @@ class Replica:
         Frames that came while no run was known, or did not decode.
     """
 
-    def __init__(
-        self,
-        rows: RowSink | None = None,
-        wish: Callable[[HealBook], None] | None = None,
-    ) -> None:
+    def __init__(self, rows: RowSink | None = None) -> None:
         self.rows = rows
-        self.wish = wish
         self.run: RunStarted | None = None
         self.market: Market | None = None
         self.bars: BarTable | None = None
@@ -107,6 +100,13 @@ class Replica:
             Kind.SOURCE: self._source,
             Kind.QUARANTINE: self._quarantine,
         }
+
+    @property
+    def gaps_open(self) -> int:
+        """Streams of trades that wait for missing ids now."""
+        if self.market is None:
+            return 0
+        return sum(state.trades.healing for state in self.market.instruments)
 
     def begin(self, run: RunStarted) -> None:
         """Start from nothing with the instruments of a run."""
@@ -153,8 +153,7 @@ class Replica:
     def _fold(self, event: MarketEvent, seq: int) -> None:
         market = self.market
         assert market is not None
-        outputs: list[Output] = []
-        market.on_event(event, outputs)
+        market.on_event(event, [])
         rows = self.rows
         if rows is not None:
             if type(event) is Quote:
@@ -163,15 +162,11 @@ class Replica:
             else:
                 # Trades are handed on as they came; the lake knows by their ids which it has.
                 rows(event, seq)
-        self._after(market, outputs)
+        self._record_trades(market)
 
-    def _after(self, market: Market, outputs: list[Output]) -> None:
+    def _record_trades(self, market: Market) -> None:
         for trade in market.accepted:
             self.tapes[trade.instrument].add(trade)
-        if outputs and self.wish is not None:
-            for output in outputs:
-                if type(output) is HealBook:
-                    self.wish(output)
 
     def _event(self, record: Record) -> None:
         event: Event = _EVENTS.decode(record.payload)
@@ -184,9 +179,8 @@ class Replica:
         if market is None:
             self.skipped += 1
             return
-        outputs: list[Output] = []
-        market.on_event(event, outputs)
-        self._after(market, outputs)
+        market.on_event(event, [])
+        self._record_trades(market)
 
     def _output(self, record: Record) -> None:
         output = _OUTPUTS.decode(record.payload)

@@ -15,6 +15,8 @@ from typing import Protocol
 
 from poise.core.errors import UserError
 
+_fdatasync = getattr(os, "fdatasync", os.fsync)  # macOS has only fsync
+
 
 class AppendFile(Protocol):
     """A file open for appending."""
@@ -106,7 +108,7 @@ class _RealAppend:
 
     def sync(self) -> None:
         """Fdatasync: contents and size, without access times."""
-        os.fdatasync(self._fd)
+        _fdatasync(self._fd)
 
     def truncate(self, size: int) -> None:
         """Cut the file."""

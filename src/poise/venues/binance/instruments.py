@@ -77,10 +77,20 @@ def _instrument(item: wire.SymbolInfo, ix: int, now_ns: Ns) -> Instrument:
         kind="PERP",
         price_scale=price_scale,
         qty_scale=qty_scale,
-        tick=Price(parse_scaled(tick, price_scale)),
-        step=Qty(parse_scaled(step, qty_scale)),
+        tick=Price(_increment(item.symbol, tick, price_scale)),
+        step=Qty(_increment(item.symbol, step, qty_scale)),
         effective_ns=now_ns,
     )
+
+
+def _increment(symbol: str, text: str, scale: int) -> int:
+    try:
+        value = parse_scaled(text, scale)
+    except VenueMessageError as error:
+        raise VenueMessageError(f"exchangeInfo: {symbol}: {error}") from None
+    if value <= 0:
+        raise VenueMessageError(f"exchangeInfo: {symbol} has a tick or step of {text!r}")
+    return value
 
 
 def from_catalogue(symbol: str, ix: int) -> Instrument:
