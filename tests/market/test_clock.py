@@ -62,7 +62,7 @@ def test_a_step_of_our_clock_is_believed_after_a_while():
     clock = VenueClock()
     feed(clock, 0)
     feed(clock, 30 * S, start_s=10, seconds=5)
-    assert 30 * S - 3 * MS <= clock.offset_ns <= 30 * S
+    assert 30 * S - 40 * MS <= clock.offset_ns <= 30 * S
 
 
 def test_small_steps_count_at_once():
@@ -76,7 +76,7 @@ def test_after_a_long_pause_it_starts_anew():
     clock = VenueClock()
     feed(clock, 40 * S)
     feed(clock, 0, start_s=1000, seconds=1)
-    assert -3 * MS <= clock.offset_ns <= -1 * MS
+    assert -40 * MS <= clock.offset_ns <= -1 * MS
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,12 @@ def test_timeframes(name, seconds):
 def test_what_is_no_timeframe_is_refused(name):
     with pytest.raises(UserError, match="is not a timeframe"):
         timeframe_seconds(name)
+
+
+def test_a_minute_that_begins_with_a_late_event_does_not_lose_the_time():
+    clock = VenueClock()
+    feed(clock, 0, seconds=59)
+    clock.observe(START, START + 61 * S)  # a trade that was missing for a minute
+    for second in range(62, 200):
+        clock.observe(START + second * S - MS, START + second * S)
+        assert clock.offset_ns >= -40 * MS

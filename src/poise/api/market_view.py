@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from poise.api import contract as wire
 from poise.api.errors import Refused, unknown
-from poise.api.numbers import known, rounded
+from poise.api.numbers import known, known_age, rounded
 from poise.core.events import RunStarted, TimeframeSpec, Trade
 from poise.core.instrument import Instrument
 from poise.core.units import NS_PER_MS
@@ -151,7 +151,7 @@ def quote_rows(
                 mark=known(values[link.MARK]),
                 funding_rate=known(values[link.FUNDING]),
                 next_funding_ms=int(funding_ms) if funding_ms > 0 else None,
-                age_ms=known(round(max(age_ms, 0.0), 1)) if age_ms == age_ms else None,
+                age_ms=known_age(age_ms),
                 state=_feed_state(values, age_ms, connected=connected),
             )
         )
@@ -201,8 +201,10 @@ def tape_rows(item: Instrument, trades: list[Trade]) -> list[wire.TapeRow]:
 def candle_rows(item: Instrument, found: Columns) -> list[wire.CandleRow]:
     """Closed bars."""
     return [
-        wire.CandleRow(start, *values[:4], round(values[4], item.qty_scale), True)
-        for start, values in zip(found.start_ms, found.values.tolist(), strict=True)
+        wire.CandleRow(start, first, high, low, last, round(volume, item.qty_scale), closed=True)
+        for start, (first, high, low, last, volume) in zip(
+            found.start_ms, found.values.tolist(), strict=True
+        )
     ]
 
 

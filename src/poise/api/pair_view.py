@@ -11,29 +11,25 @@ import numpy.typing as npt
 from poise.analytics import pairs as table
 from poise.api import contract as wire
 from poise.api.errors import Refused
-from poise.api.numbers import known, known_list
+from poise.api.numbers import known, known_age, known_list
 from poise.core.events import RunStarted
 from poise.core.units import NS_PER_MS
 from poise.market.timeframes import timeframe_ns
 from poise.runtime import messages as link
 from poise.runtime.edge import Edge
-from poise.runtime.edge_pairs import PairPast, pair_past, slope_stderr
+from poise.runtime.edge_pairs import PairPast, pair_past, sum_of_squares
 
 TRADED_BETAS = (0.2, 5.0)
 """Hedge ratios beyond are shown and not traded (conventions)."""
 PASTS_KEPT = 64
 CONVENTIONS = (
     "Prices are natural logarithms; beta is dollars of x per dollar of y.",
-    "Closes are mids of the best bid and offer at the bar's end; trade closes where the venue's "
-    "own history is all there is.",
-    "Beta, mean, sigma and half-life change on closed bars only; spread and z are at the present "
-    "mids.",
-    "z_window is the residual of the window's own regression over its residual standard "
-    "deviation (ddof 2).",
-    "z_kalman is the filter's innovation over its standard deviation; zones hold while its own "
-    "running standard deviation is within 0.8 to 1.25.",
+    "Closes are mids at the bar's end, or trades where only the venue's own history is known.",
+    "Beta, mean, sigma and half-life change on closed bars; spread and z follow the present mids.",
+    "z_window: residual of the window's own regression over its standard deviation (ddof 2).",
+    "z_kalman: innovation over its standard deviation; it holds while z_kalman_std is 0.8 to 1.25.",
     "Correlation is of log returns over the window.",
-    "Bands and intervals are plus and minus standard errors; nothing here says safe to trade.",
+    "Half-life is -ln 2 / ln(1 + lambda), in bars.",
 )
 Past = tuple[int, int, str]
 
@@ -54,7 +50,7 @@ class PairView:
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
         self._pasts: OrderedDict[Past, _Kept] = OrderedDict()
-        self._stderrs: dict[tuple[int, int], tuple[float, int, float]] = {}
+        self._sums: dict[tuple[int, str], tuple[int, float]] = {}
         self._run_id = ""
 
     def pairs(self) -> list[tuple[int, int]]:
@@ -100,7 +96,7 @@ class PairView:
         # NaN where a leg has no quote: so the age is unknown too.
         ages = now_ns / NS_PER_MS - np.minimum(recv_ms[legs[:, 0]], recv_ms[legs[:, 1]])
         return [
-            self._row(number, names[number % len(names)], param, output, age)
+            self._row(names[number % len(names)], param, output, age)
             for number, param, output, age in zip(
                 which.tolist(),
                 params.tolist(),
@@ -111,11 +107,11 @@ class PairView:
         ]
 
     def _row(
-        self, number: int, timeframe: str, param: list[float], output: list[float], age_ms: float
+        self, timeframe: str, param: list[float], output: list[float], age_ms: float
     ) -> wire.PairRow:
         x = int(param[table.LEG_X])
         window = int(param[table.WINDOW])
-        stderr = self._stderr(number, x, timeframe, window, param[table.SIGMA])
+        stderr = self._stderr(x, timeframe, window, param[table.SIGMA])
         return wire.PairRow(
             y=int(param[table.LEG_Y]),
             x=x,
@@ -135,7 +131,7 @@ class PairView:
             z_kalman_std=known(param[table.Z_KALMAN_STD]),
             correlation=known(param[table.CORRELATION]),
             half_life_bars=known(param[table.HALF_LIFE]),
-            age_ms=known(round(max(age_ms, 0.0), 1)) if age_ms == age_ms else None,
+            age_ms=known_age(age_ms),
         )
 
     def past(self, y: int, x: int, timeframe: str) -> _Kept | None:
@@ -195,25 +191,24 @@ class PairView:
             points = [wire.PairPoint(*values) for values in zip(*columns, strict=True)]
         return kept.epoch, newest, points
 
-    def _stderr(self, number: int, x: int, timeframe: str, window: int, sigma: float) -> float:
-        """Remembered until sigma or the newest bar changes."""
+    def _stderr(self, x: int, timeframe: str, window: int, sigma: float) -> float:
+        """Standard error of a row's slope; the legs' sums are remembered until a bar closes."""
         bars = self._edge.bars
         if bars is None or math.isnan(sigma):
             return math.nan
         closes = bars.closes[timeframe]
         newest = int(closes.last[x])
-        known_one = self._stderrs.get((number, x))
-        if known_one is not None and known_one[:2] == (sigma, newest):
-            return known_one[2]
-        error = slope_stderr(closes, x, window, sigma)
-        self._stderrs[number, x] = (sigma, newest, error)
-        return error
+        found = self._sums.get((x, timeframe))
+        if found is None or found[0] != newest:
+            found = (newest, sum_of_squares(closes, x, window))
+            self._sums[x, timeframe] = found
+        return sigma / math.sqrt(found[1]) if found[1] > 0.0 else math.nan
 
     def _forget_other_run(self, run: RunStarted) -> None:
         if self._run_id != run.run_id:
             self._run_id = run.run_id
             self._pasts.clear()
-            self._stderrs.clear()
+            self._sums.clear()
 
 
 def _keep(old: _Kept | None, key: tuple[int, int, int, int], past: PairPast) -> _Kept:

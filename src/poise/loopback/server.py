@@ -152,6 +152,8 @@ class LoopbackServer:
                 self._sockets[session] = _Socket(request.transport)
                 self._deliver(early)
                 await self._read(session, ws)
+        except ConnectionResetError:
+            pass  # the peer left during its handshake: nobody is there to answer
         finally:
             self._early.pop(session, None)
             self._sockets.pop(session, None)

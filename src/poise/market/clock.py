@@ -41,7 +41,8 @@ class VenueClock:
         if recv_ns >= self._bucket_end:
             self._roll(offset, recv_ns)
         elif offset > self._now:
-            if offset - self._now > _JUMP_NS and self._jumps < _JUMPS_BELIEVED:
+            # Against both minutes: this one may have begun with an event that came very late.
+            if offset - self.offset_ns > _JUMP_NS and self._jumps < _JUMPS_BELIEVED:
                 self._jumps += 1
                 return
             self._now = offset
@@ -49,13 +50,13 @@ class VenueClock:
 
     def now_ns(self, recv_ns: int) -> int:
         """Venue time at our time `recv_ns`."""
-        return recv_ns + (max(self._before, self._now))
+        return recv_ns + self.offset_ns
 
     def _roll(self, offset: int, recv_ns: int) -> None:
         # A minute without events leaves nothing worth keeping of the bucket before.
         stale = recv_ns >= self._bucket_end + _BUCKET_NS
         first = stale or not self._started
-        if not first and offset - self._now > _JUMP_NS:
+        if not first and offset - self.offset_ns > _JUMP_NS:
             offset = self._now
         self._before = offset if first else self._now
         self._now = offset

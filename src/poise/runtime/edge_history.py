@@ -1,7 +1,7 @@
 """Older bars than memory holds: from the lake, and through the core from the venue."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,8 @@ class History:
         self._core = core
         self._feed = feed
         self._lake = lake
+        self._asked: set[tuple[int, str, int]] = set()
+        """Pages that were fetched for charts: nothing older came, or it has come."""
         self._fetching: dict[tuple[int, str, int], asyncio.Task[bool]] = {}
 
     async def page(
@@ -119,6 +121,19 @@ class History:
             self._fetching[key] = task
             task.add_done_callback(lambda _: self._fetching.pop(key, None))
         return await asyncio.shield(task)
+
+    async def fetch_all(
+        self, starts: Sequence[tuple[int, int]], timeframe: str, limit: int, timeout_s: float
+    ) -> None:
+        """Fetch pages before (instrument, ns) at once; those that take too long come later."""
+        new = [each for each in starts if (each[0], timeframe, each[1]) not in self._asked]
+        self._asked.update((ix, timeframe, before_ns) for ix, before_ns in new)
+        jobs = [
+            asyncio.ensure_future(self.fetch(ix, timeframe, before_ns, limit))
+            for ix, before_ns in new
+        ]
+        if jobs:
+            await asyncio.wait(jobs, timeout=timeout_s)
 
     async def _fetch(self, instrument: int, timeframe: str, before_ns: int, limit: int) -> bool:
         def make(request: int) -> link.FetchHistory:

@@ -76,11 +76,10 @@ def _stderr(sigma: Floats, log_x: Floats, window: int) -> Floats:
     return errors
 
 
-def slope_stderr(closes: CloseWindows, x: int, window: int, sigma: float) -> float:
-    """Standard error of a live row's slope, at the newest closed bar of x; NaN if unknown."""
+def sum_of_squares(closes: CloseWindows, x: int, window: int) -> float:
+    """``sum((x - mean)^2)`` over the window that ends with the newest bar of x; NaN before it."""
     newest = int(closes.last[x])
-    if newest < 0 or math.isnan(sigma) or closes.run_length(x, newest, window) < window:
+    if newest < 0 or closes.run_length(x, newest, window) < window:
         return math.nan
     leg = closes.window(x, newest, window)
-    s_xx = float(np.sum(np.square(leg - leg.mean())))
-    return sigma / math.sqrt(s_xx) if s_xx > 0.0 else math.nan
+    return float(np.sum(np.square(leg - leg.mean())))

@@ -108,10 +108,14 @@ class JournalFeed:
         self._stopping.set()
 
     async def passed(self, seq: int, timeout_s: float) -> bool:
-        """Wait until everything up to journal number `seq` was taken in; false when too late."""
+        """Wait until everything up to journal number `seq` was taken in; false when too late.
+
+        Outputs follow their input under the same number, so only a later number proves it; the
+        core's timer brings one every 100 ms.
+        """
         try:
             async with asyncio.timeout(timeout_s):
-                while self._replica.seq < seq:
+                while self._replica.seq <= seq:
                     self._moved.clear()
                     await self._moved.wait()
         except TimeoutError:

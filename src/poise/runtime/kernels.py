@@ -22,7 +22,8 @@ _WINDOW = 20
 
 def warm_kernels() -> None:
     """Run a tiny market of two instruments through a throw-away core."""
-    LevelsParser().parse(b'[["1.5","2"]]', 2, 3)
+    LevelsParser().parse(b'[["1.5", "2"]]', 2, 3)
+    LevelsParser().sides(b'[["1.5","2"]]', b"[]", 2, 3)
     engine = Engine()
     instruments = tuple(_instrument(ix) for ix in range(2))
     engine.step(

@@ -86,6 +86,7 @@ class Replica:
         self.tapes: list[Tape] = []
         self.gaps: deque[Gap] = deque(maxlen=GAPS_KEPT)
         self.gaps_healed = 0
+        self.gaps_lost = 0
         self.diagnostics: deque[Diagnosed] = deque(maxlen=DIAGNOSTICS_KEPT)
         self.sources: dict[int, str] = {}
         self.seq = 0
@@ -103,10 +104,11 @@ class Replica:
 
     @property
     def gaps_open(self) -> int:
-        """Streams of trades that wait for missing ids now."""
+        """Gaps that were not healed: of this run for good, and those waited for now."""
         if self.market is None:
             return 0
-        return sum(state.trades.healing for state in self.market.instruments)
+        waiting = sum(state.trades.healing for state in self.market.instruments)
+        return self.gaps_lost + waiting
 
     def begin(self, run: RunStarted) -> None:
         """Start from nothing with the instruments of a run."""
@@ -116,6 +118,7 @@ class Replica:
         self.tapes = [Tape() for _ in run.instruments]
         self.gaps.clear()
         self.gaps_healed = 0
+        self.gaps_lost = 0
         self._venue = BinanceUsdm(run.instruments, run.trade_channel)
 
     def take(self, record: Record) -> None:
@@ -198,6 +201,7 @@ class Replica:
         elif kind is Gap:
             self.gaps.append(output)
             self.gaps_healed += output.healed
+            self.gaps_lost += not output.healed
         if self.rows is not None:
             self.rows(output, record.seq)
 

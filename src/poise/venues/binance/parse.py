@@ -182,13 +182,14 @@ class Parser:
         ix, price_scale, qty_scale = self._instrument(data.s)
         if not data.u >= data.U:
             raise VenueMessageError(f"depth ids run backwards: U {data.U}, u {data.u}")
+        bids, asks = self._levels.sides(data.b, data.a, price_scale, qty_scale)
         return DepthDiff(
             ix,
             data.U,
             data.u,
             data.pu,
-            self._levels.parse(data.b, price_scale, qty_scale),
-            self._levels.parse(data.a, price_scale, qty_scale),
+            bids,
+            asks,
             _ns(data.T),
             recv_ns,
         )
@@ -208,12 +209,13 @@ class Parser:
     def _depth_answer(self, symbol: str, payload: bytes, recv_ns: Ns) -> tuple[MarketEvent, ...]:
         ix, price_scale, qty_scale = self._instrument(symbol)
         data = msgspec.json.decode(payload, type=wire.DepthAnswer)
+        bids, asks = self._levels.sides(data.bids, data.asks, price_scale, qty_scale)
         return (
             DepthSnapshot(
                 ix,
                 data.lastUpdateId,
-                self._levels.parse(data.bids, price_scale, qty_scale),
-                self._levels.parse(data.asks, price_scale, qty_scale),
+                bids,
+                asks,
                 _ns(data.T) if data.T else recv_ns,
                 recv_ns,
             ),
