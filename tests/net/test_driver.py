@@ -5,6 +5,7 @@ import contextlib
 import ssl
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp
 import msgspec
@@ -315,9 +316,9 @@ def test_stopping_during_a_handshake_leaves_no_socket(run, feed, silent_for):
             writer.close()
 
         listener = await asyncio.start_server(swallow, "127.0.0.1", 0)
-        listener.port = listener.sockets[0].getsockname()[1]
+        address = SimpleNamespace(port=listener.sockets[0].getsockname()[1])
         async with listener:
-            driver, _ = feed(listener, request_timeout_ns=50 * MS)
+            driver, _ = feed(address, request_timeout_ns=50 * MS)
             await driver.start()
             await asyncio.sleep(silent_for)
             await driver.stop()

@@ -21,7 +21,7 @@ from poise.engine.digest import RunDigest
 from poise.engine.step import Engine
 from poise.loopback import outputs as out_kinds
 from poise.loopback.config import GeneratedConfig, Limits, VenueConfig
-from poise.loopback.faults import REQUEST_KINDS, Fault, FaultKind, FaultPlan
+from poise.loopback.faults import REQUEST_KINDS, WINDOW_KINDS, Fault, FaultKind, FaultPlan
 from poise.loopback.venue import Venue
 from poise.net.virtual import Ended, PeerAnswer, Pinged, Pong, VirtualDriver
 from poise.runtime.sequencer import Sequencer
@@ -32,7 +32,7 @@ from tests.runtime.fault_truth import MS, SECOND, TrueBook, check_trades, levels
 START_NS = 1_790_000_000 * SECOND
 TIMER_NS = 100 * MS
 LOOK_NS = 10 * MS
-UNNOTICED_NS = 16 * SECOND
+UNNOTICED_S = 16.0
 """A half-open socket is taken for a quiet one for 10 s, and has 5 s to answer a ping."""
 CALM_S = 5
 """How long everything must be well before a run ends."""
@@ -136,6 +136,13 @@ class Scenario:
         )
         config = VenueConfig(market(seed % 5), limits, plan, keep_truth=True)
         return cls(seed, channel, has_key, until_s, chance.choice((0, 0, 15)), config)
+
+    @property
+    def last_s(self):
+        """When the last window is over and the last half-open socket has been found out."""
+        faults = self.config.faults.faults
+        window_s = max((f.duration_s for f in faults if f.kind in WINDOW_KINDS), default=0.0)
+        return self.until_s + max(window_s, UNNOTICED_S * (FaultKind.HALF_OPEN in self.kinds))
 
     @property
     def kinds(self):
@@ -313,9 +320,7 @@ class Desk:
         """Until the faults are over and everything has been well for a while."""
         self._control(run_started(self.scenario, self.instruments))
         self.driver.start()
-        faulty_ns = START_NS + int(self.scenario.until_s * SECOND)
-        if FaultKind.HALF_OPEN in self.scenario.kinds:
-            faulty_ns += UNNOTICED_NS
+        faulty_ns = START_NS + int(self.scenario.last_s * SECOND)
         well_since = 0
         ticks = 0
         while self.driver.now_ns < START_NS + LONGEST_S * SECOND:
@@ -391,9 +396,9 @@ class Desk:
             assert not lost, lost[:3]
 
     def _check_nothing_left(self):
-        assert not self.driver.feed._healing
         self.driver.stop()
         self.driver.run(self.driver.now_ns + 5 * SECOND)
+        assert not self.driver.feed._healing
         assert self.driver.open_sockets == 0
         assert self.venue.sessions == 0
         assert self.driver.feed.desk.waiting == 0

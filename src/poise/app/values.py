@@ -8,6 +8,7 @@ from poise.core.units import MAX_DIGITS
 from poise.market.timeframes import timeframe_seconds
 
 SHORTEST_WINDOW = 20
+_FACTOR = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?").fullmatch
 _SHORT_NUMBER = re.compile("[0-9]{1,6}").fullmatch
 
 
@@ -15,10 +16,8 @@ def parse_speed(text: str) -> float | None:
     """``max`` (None) or a positive factor."""
     if text == "max":
         return None
-    try:
-        factor = float(text.removesuffix("x"))
-    except ValueError:
-        factor = 0.0
+    number = text.removesuffix("x")
+    factor = float(number) if _FACTOR(number) else 0.0
     if not 0.0 < factor <= 1e6:
         raise UserError(f"--speed {text!r}: write max, or a factor above 0 such as 10")
     return factor

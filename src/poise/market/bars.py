@@ -257,6 +257,8 @@ class BarBuilder:
         if bar is not None:
             bar.add_trade(trade.price, trade.qty, trade.aggressor_side)
             self._late.add(number)
+        elif self._second is not None and number > self._second.number - CORRECTABLE:
+            self.seed(trade.price)  # of a second before the first known price, which has no bar
         else:
             text = f"trade {trade.trade_id} is too late for its bar"
             outputs.append(Diagnostic("warning", "late_trade", text, self._instrument))

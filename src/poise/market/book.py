@@ -65,13 +65,82 @@ def _set(keys: np.ndarray, qtys: np.ndarray, size: int, key: int, qty: int) -> i
 
 
 @kernel
+def _merge(keys: np.ndarray, qtys: np.ndarray, size: int, levels: np.ndarray, sign: int) -> int:
+    """Set levels given in ascending price; returns the new number of levels.
+
+    One walk towards the touch sets what is known and closes up over what is removed, one walk back
+    makes room for what is new: each entry moves twice at most, however many levels change.
+    """
+    count = levels.shape[0]
+    places = np.empty(count, dtype=np.int64)
+    added = 0
+    row = 0 if sign > 0 else count - 1
+    put = at = _find(keys, size, sign * levels[row, 0])
+    for n in range(count):
+        key = sign * levels[row, 0]
+        qty = levels[row, 1]
+        row += sign
+        if put == at:
+            while at < size and keys[at] < key:
+                at += 1
+            put = at
+        while at < size and keys[at] < key:
+            keys[put] = keys[at]
+            qtys[put] = qtys[at]
+            at += 1
+            put += 1
+        places[n] = -1
+        if at < size and keys[at] == key:
+            if qty == 0:
+                at += 1
+            else:
+                qtys[at] = qty
+        elif qty != 0:  # removing an unknown level is normal, says the venue
+            places[n] = put
+            added += 1
+    while put != at and at < size:
+        keys[put] = keys[at]
+        qtys[put] = qtys[at]
+        at += 1
+        put += 1
+    end = size - (at - put)
+    size = end + added
+    for n in range(count - 1, -1, -1):
+        row -= sign
+        if places[n] >= 0:
+            while end > places[n]:
+                end -= 1
+                keys[end + added] = keys[end]
+                qtys[end + added] = qtys[end]
+            added -= 1
+            keys[end + added] = sign * levels[row, 0]
+            qtys[end + added] = levels[row, 1]
+    return size
+
+
+@kernel
+def _side(keys: np.ndarray, qtys: np.ndarray, size: int, levels: np.ndarray, sign: int) -> int:
+    """Set the levels of one side: at once if there is room and the venue sorted them, as it does."""
+    count = levels.shape[0]
+    at_once = 0 < count <= keys.size - size
+    for i in range(1, count):
+        at_once &= levels[i - 1, 0] < levels[i, 0]
+    if at_once:
+        return _merge(keys, qtys, size, levels, sign)
+    for i in range(count):
+        size = _set(keys, qtys, size, sign * levels[i, 0], levels[i, 1])
+    return size
+
+
+@kernel
 def _apply(
     keys: np.ndarray, qtys: np.ndarray, sizes: np.ndarray, bids: np.ndarray, asks: np.ndarray
-) -> None:
-    for i in range(bids.shape[0]):
-        sizes[0] = _set(keys[0], qtys[0], sizes[0], bids[i, 0], bids[i, 1])
-    for i in range(asks.shape[0]):
-        sizes[1] = _set(keys[1], qtys[1], sizes[1], -asks[i, 0], asks[i, 1])
+) -> bool:
+    """Set the levels of both sides; returns whether the best bid is at or above the best ask."""
+    sizes[0] = _side(keys[0], qtys[0], sizes[0], bids, 1)
+    sizes[1] = _side(keys[1], qtys[1], sizes[1], asks, -1)
+    bid_at, ask_at = sizes[0] - 1, sizes[1] - 1
+    return bid_at >= 0 and ask_at >= 0 and keys[0, bid_at] >= -keys[1, ask_at]
 
 
 class Book:
@@ -89,10 +158,10 @@ class Book:
         """Forget every level."""
         self._sizes[:] = 0
 
-    def apply(self, bids: Levels, asks: Levels, last_id: int) -> None:
-        """Set the given levels (absolute quantities; 0 removes)."""
-        _apply(self._keys, self._qtys, self._sizes, bids, asks)
+    def apply(self, bids: Levels, asks: Levels, last_id: int) -> bool:
+        """Set the given levels (absolute quantities; 0 removes); returns whether it is crossed."""
         self.last_id = last_id
+        return _apply(self._keys, self._qtys, self._sizes, bids, asks)
 
     def best(self) -> tuple[Price, Qty, Price, Qty]:
         """Best bid, its quantity, best ask, its quantity; zeros where a side is empty."""

@@ -160,10 +160,7 @@ class BookSync:
             self.on_diff(diff, outputs)
 
     def _apply(self, diff: DepthDiff, outputs: list[Output]) -> None:
-        book = self.book
-        book.apply(diff.bids, diff.asks, diff.last_id)
-        bid, _, ask, _ = book.best()
-        if bid >= ask > 0:
+        if self.book.apply(diff.bids, diff.asks, diff.last_id):
             self._crossed_since = self._crossed_since or diff.recv_ns
         else:
             self._crossed_since = 0

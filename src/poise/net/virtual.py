@@ -181,8 +181,9 @@ class VirtualDriver:
     def run(self, until_ns: int) -> None:
         """Let everything happen that happens until then."""
         stuck = 0
+        wake_ns = self.feed.next_wake_ns(self.now_ns)
         while True:
-            due_ns = self._next_ns()
+            due_ns = self._next_ns(wake_ns)
             if due_ns > until_ns:
                 break
             stuck = stuck + 1 if due_ns <= self.now_ns else 0
@@ -192,12 +193,14 @@ class VirtualDriver:
             self._send_out(self._peer.advance(self.now_ns))
             while self._events and self._events[0][0] <= self.now_ns:
                 heapq.heappop(self._events)[2]()
-            if self.feed.next_wake_ns(self.now_ns) <= self.now_ns:
+            wake_ns = self.feed.next_wake_ns(self.now_ns)
+            if wake_ns <= self.now_ns:
                 self._do(self.feed.tick(self.now_ns))
+                wake_ns = self.feed.next_wake_ns(self.now_ns)
         self.now_ns = until_ns
 
-    def _next_ns(self) -> int:
-        due_ns = self.feed.next_wake_ns(self.now_ns)
+    def _next_ns(self, due_ns: int) -> int:
+        """Time of the next thing to happen, the feed's own at `due_ns` among them."""
         if self._events:
             due_ns = min(due_ns, self._events[0][0])
         peer_ns = self._peer.next_due_ns()

@@ -103,6 +103,19 @@ class JournalFeed:
             tail.close()
             await self._last_commit()
 
+    async def read_blocks(self, count: int) -> None:
+        """Take in at most `count` blocks that are there already, and leave it at that."""
+        tail = JournalTail(self._folder, self.position, environment=self._environment)
+        try:
+            while count > 0 and (blocks := tail.poll(1)):
+                for block in blocks[:count]:
+                    await self._take(block)
+                count -= len(blocks)
+        finally:
+            tail.close()
+            if self._commit is not None:
+                await self._commit
+
     async def stop(self) -> None:
         """Ask `run` to end after the present block."""
         self._stopping.set()

@@ -19,7 +19,7 @@ from poise.core.errors import UserError
 from poise.core.units import NS_PER_S
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_STREAM = re.compile(rb'^\{"stream":"([^"@]{1,40})@')
+_STREAM = re.compile(rb'^\{"stream": ?"([^"@]{1,40})@')
 _SCAN_LINES = 20_000
 _LEAP_NS = 3_600 * NS_PER_S
 """A receive time this far ahead is believed only when the next line does not take it back."""

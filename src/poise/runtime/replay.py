@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from poise.core.errors import UserError, VenueMessageError
-from poise.core.events import Event, PairSpec, RunStarted, TimeframeSpec, Timer
+from poise.core.events import Event, HealFailed, PairSpec, RunStarted, TimeframeSpec, Timer
 from poise.core.instrument import Instrument
 from poise.core.outputs import Bar, Gap, Output
 from poise.core.units import NS_PER_MS, NS_PER_S, InstrumentIx, Ns
@@ -159,6 +159,7 @@ class Replay:
                 self.sequencer.control(Timer(Ns(next_timer_ns)))
                 next_timer_ns += TIMER_NS
             self._play(line)
+        self._end_gaps(last_ns)
         no_lines = [bad for file in self.files for bad in file.bad]
         lines += len(no_lines)
         self.bad.extend(no_lines)
@@ -175,6 +176,16 @@ class Replay:
         if not sound:
             reason = sequencer.last_refusal.partition(": ")[2]
             self.bad.append(BadLine(line.file, line.number, reason))
+
+    def _end_gaps(self, last_ns: int) -> None:
+        """Nothing can heal any more: what is still missing is recorded, what waits let through."""
+        for state in self.engine.market.instruments:
+            while state.trades.healing:
+                reason = "the tape ended"
+                failed = HealFailed(
+                    state.instrument.ix, self._run.trade_channel, reason, True, Ns(last_ns)
+                )
+                self.sequencer.control(failed)
 
     def _pace(self, elapsed_ns: int, started: float, sleep: Callable[[float], None]) -> None:
         if self._speed is not None:

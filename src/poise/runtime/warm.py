@@ -67,7 +67,8 @@ class Warmer:
                 if timeframe.name == "1s":
                     jobs.append(self._seconds(item, timeframe.window, now_ns))
                 elif timeframe_seconds(timeframe.name) % 60 == 0:
-                    limit = min(timeframe.window + _SPARE_BARS, _KLINES_MAX)
+                    # Two windows: the second one gives the charts statistics to show.
+                    limit = min(2 * timeframe.window + _SPARE_BARS, _KLINES_MAX)
                     jobs.append(self._klines(item, timeframe.name, limit))
         self.total = len(jobs)
         await asyncio.gather(*jobs)

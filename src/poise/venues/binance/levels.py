@@ -146,21 +146,21 @@ def _quick(
             at += 1
             first = at
             value = 0
-            digit = np.int64(text[at]) - _ZERO
+            digit = text[at] - _ZERO
             while 0 <= digit <= 9:
                 value = value * 10 + digit
                 at += 1
-                digit = np.int64(text[at]) - _ZERO
+                digit = text[at] - _ZERO
             whole = at - first
             places = 0
             if digit == _DOT - _ZERO:
                 at += 1
                 first = at
-                digit = np.int64(text[at]) - _ZERO
+                digit = text[at] - _ZERO
                 while 0 <= digit <= 9:
                     value = value * 10 + digit
                     at += 1
-                    digit = np.int64(text[at]) - _ZERO
+                    digit = text[at] - _ZERO
                 places = at - first
                 if places == 0:
                     return -1

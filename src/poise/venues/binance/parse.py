@@ -40,7 +40,7 @@ def _qty(text: str, scale: int) -> Qty:
     if scale and 0 < dot <= 18 - scale and text[dot] == ".":
         digits = text[:dot] + text[dot + 1 :]
         if digits.isdigit() and digits.isascii():
-            return Qty(int(digits))
+            return int(digits)  # type: ignore[return-value] # hot: Qty(...) would be a call
     value = parse_scaled(text, scale)
     if value < 0:
         raise VenueMessageError(f"negative number: {text[:40]!r}")
@@ -51,7 +51,7 @@ def _price(text: str, scale: int) -> Price:
     value = _qty(text, scale)
     if value == 0:
         raise VenueMessageError(f"zero where a price must stand: {text[:40]!r}")
-    return Price(value)
+    return value  # type: ignore[return-value] # hot, as above
 
 
 def _traded(text: str, scale: int) -> Qty:
@@ -65,7 +65,41 @@ def _ns(ms: int) -> Ns:
     # Years 2001 to 2286: catches seconds and microseconds sent as milliseconds.
     if not 10**12 <= ms < 10**13:
         raise VenueMessageError(f"not a millisecond time: {ms}")
-    return Ns(ms * NS_PER_MS)
+    return ms * NS_PER_MS  # type: ignore[return-value] # hot, as in _qty
+
+
+class _Known:
+    """An instrument's row and scales, and what its last frames said.
+
+    In the recordings 97 % of the prices and half the quantities of a quote are those of the quote
+    before, and four fifths of the trades have the price of the trade before: comparing the text
+    costs a tenth of reading it.
+    """
+
+    __slots__ = (
+        "ask",
+        "ask_qty",
+        "ask_qty_text",
+        "ask_text",
+        "bid",
+        "bid_qty",
+        "bid_qty_text",
+        "bid_text",
+        "ix",
+        "price_scale",
+        "qty_scale",
+        "traded",
+        "traded_text",
+    )
+
+    def __init__(self, item: Instrument) -> None:
+        self.ix = item.ix
+        self.price_scale = item.price_scale
+        self.qty_scale = item.qty_scale
+        self.bid_text = self.bid_qty_text = self.ask_text = self.ask_qty_text = ""
+        self.traded_text = ""
+        self.bid = self.ask = self.traded = Price(0)
+        self.bid_qty = self.ask_qty = Qty(0)
 
 
 class Parser:
@@ -78,10 +112,7 @@ class Parser:
     """
 
     def __init__(self, instruments: Mapping[str, Instrument]) -> None:
-        self._instruments = {
-            symbol: (item.ix, item.price_scale, item.qty_scale)
-            for symbol, item in instruments.items()
-        }
+        self._known = {symbol: _Known(item) for symbol, item in instruments.items()}
         self._combined = msgspec.json.Decoder(wire.Combined)
         self._levels = LevelsParser()
         self._frames: dict[type, Callable[[Any, Ns], MarketEvent]] = {
@@ -130,34 +161,53 @@ class Parser:
         except KeyError:
             raise VenueMessageError(f"no such answer is read: {source[:80]!r}") from None
 
-    def _instrument(self, symbol: str) -> tuple[InstrumentIx, int, int]:
+    def _find(self, symbol: str) -> _Known:
         try:
-            return self._instruments[symbol]
+            return self._known[symbol]
         except KeyError:
             raise VenueMessageError(f"unknown symbol {symbol[:40]!r}") from None
 
+    def _instrument(self, symbol: str) -> tuple[InstrumentIx, int, int]:
+        known = self._find(symbol)
+        return known.ix, known.price_scale, known.qty_scale
+
     def _book_ticker(self, data: wire.BookTicker, recv_ns: Ns) -> Quote:
-        ix, price_scale, qty_scale = self._instrument(data.s)
+        known = self._find(data.s)
+        if data.b != known.bid_text:
+            known.bid = _price(data.b, known.price_scale)
+            known.bid_text = data.b
+        if data.B != known.bid_qty_text:
+            known.bid_qty = _qty(data.B, known.qty_scale)
+            known.bid_qty_text = data.B
+        if data.a != known.ask_text:
+            known.ask = _price(data.a, known.price_scale)
+            known.ask_text = data.a
+        if data.A != known.ask_qty_text:
+            known.ask_qty = _qty(data.A, known.qty_scale)
+            known.ask_qty_text = data.A
         return Quote(
-            ix,
+            known.ix,
             data.u,
-            _price(data.b, price_scale),
-            _qty(data.B, qty_scale),
-            _price(data.a, price_scale),
-            _qty(data.A, qty_scale),
+            known.bid,
+            known.bid_qty,
+            known.ask,
+            known.ask_qty,
             _ns(data.T),
             recv_ns,
         )
 
     def _raw_trade(self, data: wire.RawTrade, recv_ns: Ns) -> Trade:
-        ix, price_scale, qty_scale = self._instrument(data.s)
-        price = Price(_qty(data.p, price_scale))
-        qty = _qty(data.q, qty_scale)
+        known = self._find(data.s)
+        if data.p != known.traded_text:
+            known.traded = _qty(data.p, known.price_scale)  # type: ignore[assignment]
+            known.traded_text = data.p
+        price = known.traded
+        qty = _qty(data.q, known.qty_scale)
         if (price == 0) != (qty == 0):
             raise VenueMessageError(f"trade {data.t}: price {data.p!r} with quantity {data.q!r}")
         # Price and quantity both 0: the venue's placeholder frames; `market` drops them by id.
         side = SELL if data.m else BUY
-        return Trade(ix, data.t, price, qty, side, _ns(data.T), recv_ns, data.t, data.t)
+        return Trade(known.ix, data.t, price, qty, side, _ns(data.T), recv_ns, data.t, data.t)
 
     def _agg_trade(self, data: wire.AggTrade, recv_ns: Ns) -> Trade:
         return self._aggregate(data.s, data, recv_ns)

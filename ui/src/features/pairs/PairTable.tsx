@@ -10,6 +10,9 @@ import { isStale } from "@/live/freshness";
 import { hotKey, type PairKey } from "@/live/keys";
 import type { Desk } from "@/state/instruments";
 import css from "./PairTable.module.css";
+import { isFit } from "./pairModel";
+
+const UNFIT = 1_000;
 
 type Column = "pair" | "zWindow" | "zKalman" | "deviation" | "beta" | "correlation" | "halfLife";
 
@@ -27,7 +30,9 @@ function deviationOf(row: PairRow | undefined): LogPrice | null {
 }
 
 function sortValue(row: PairRow, by: Column, name: string): number | string | null {
-  const size = (value: number | null) => (known(value) ? Math.abs(value) : null);
+  // Pairs that the conventions would not trade come after all that they would.
+  const size = (value: number | null) =>
+    known(value) ? Math.abs(value) - (isFit(row) ? 0 : UNFIT) : null;
   switch (by) {
     case "pair":
       return name;
@@ -92,14 +97,14 @@ export function PairTable({ desk, timeframe, selected, onOpen }: PairTableProps)
               <SortHeader
                 name="zWindow"
                 label="z_window"
-                title="Ordered by size"
+                title="Ordered by size, pairs fit to trade first"
                 sort={sort}
                 onSort={setSort}
               />
               <SortHeader
                 name="zKalman"
                 label="z_kalman"
-                title="Ordered by size"
+                title="Ordered by size, pairs fit to trade first"
                 sort={sort}
                 onSort={setSort}
               />
@@ -208,6 +213,14 @@ function paintRow(
     line.dataset["warming"] = String(warming);
     if (cells[1] !== undefined) cells[1].colSpan = warming ? 6 : 1;
     cells.slice(2).forEach((cell) => (cell.hidden = warming));
+  }
+  const fit = String(isFit(row));
+  if (line.dataset["fit"] !== fit) {
+    line.dataset["fit"] = fit;
+    line.title =
+      fit === "true" || warming
+        ? ""
+        : "Shown, not traded: hedge ratio outside 0.2 to 5, or return correlation under 0.5";
   }
   if (warming) {
     write(cells[1] ?? null, `warming up ${row.bars}/${row.window}`);

@@ -4,7 +4,7 @@ import type { PanelState } from "@/components/Panel";
 import { Splitter } from "@/components/Splitter";
 import { useStoredNumber } from "@/components/useStoredNumber";
 import type { InstrumentInfo } from "@/contract";
-import { useHot, useLive, useTopic } from "@/live/context";
+import { useHot, useLive, useOrderBeat, useTopic } from "@/live/context";
 import { hotKey, pairKey } from "@/live/keys";
 import { failureOf, useAddPairMutation, usePairQuery } from "@/state/api";
 import { pairPath, useDesk, type Desk } from "@/state/instruments";
@@ -14,13 +14,21 @@ import { PairCharts } from "./PairCharts";
 import { PairHeader } from "./PairHeader";
 import css from "./PairsPage.module.css";
 import { PairTable } from "./PairTable";
+import { mostCorrelated } from "./pairModel";
 
 export default function PairsPage() {
   const desk = useDesk();
   const params = useParams();
   const remembered = useAppSelector((state) => state.workspace.pair);
+  const { store } = useLive();
+  const chosen = params["y"] !== undefined || remembered !== null;
+  useTopic("pairs", chosen ? null : "");
+  useOrderBeat(() => store.pairRows.size);
   if (desk === null) return null;
-  const first = desk.status.pairs[0];
+  if (!chosen && store.pairRows.size === 0 && desk.status.pairs.length > 0)
+    return <p className={css.nothing}>Waiting for the first prices of the pairs…</p>;
+  const best = mostCorrelated([...store.pairRows.values()].map(({ value }) => value));
+  const first = best === undefined ? desk.status.pairs[0] : ([best.y, best.x] as const);
   const named = (symbol: string | undefined) =>
     symbol === undefined ? undefined : desk.bySymbol.get(symbol);
   const y =
@@ -42,7 +50,7 @@ function Pairs({ desk, y, x }: { desk: Desk; y: InstrumentInfo; x: InstrumentInf
   const navigate = useNavigate();
   const dispatch = useAppDispatch();
   const [search] = useSearchParams();
-  const [width, setWidth] = useStoredNumber("poise.pairs", 508);
+  const [width, setWidth] = useStoredNumber("poise.pairs", 556);
   const remembered = useAppSelector((state) => state.workspace.pairTimeframe);
   const asked = search.get("tf");
   const timeframe = desk.timeframe(remembered)?.name ?? desk.timeframes[0]?.name ?? "1m";

@@ -27,6 +27,27 @@ export const COLUMNS = [
 export type Column = (typeof COLUMNS)[number];
 type Values = Record<Column, Value>;
 
+/** Whether the conventions would trade the pair at all: hedge ratio 0.2 to 5, legs that move together. */
+export function isFit(row: PairRow): boolean {
+  return (
+    row.ready &&
+    known(row.beta) &&
+    row.beta >= 0.2 &&
+    row.beta <= 5 &&
+    known(row.correlation) &&
+    row.correlation >= 0.5
+  );
+}
+
+/** The pair to show first: the fit one whose legs move together most. */
+export function mostCorrelated(rows: Iterable<PairRow>): PairRow | undefined {
+  let best: PairRow | undefined;
+  for (const row of rows) {
+    if (isFit(row) && (best === undefined || row.correlation! > best.correlation!)) best = row;
+  }
+  return best;
+}
+
 const BP = 10_000;
 const STDERRS = 2;
 const GROWTH = 600;
