@@ -102,7 +102,9 @@ USER_ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("args", "sentence"), USER_ERRORS, ids=[row[1][:30] for row in USER_ERRORS])
+@pytest.mark.parametrize(
+    ("args", "sentence"), USER_ERRORS, ids=[row[1][:30] for row in USER_ERRORS]
+)
 def test_what_the_user_gave_wrong_is_one_sentence(poise, save, monkeypatch, args, sentence):
     folder = save(tape()).parent
     save(b"", "empty")

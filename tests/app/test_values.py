@@ -17,7 +17,23 @@ def test_speed(text, factor):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "0", "-1", "nan", "inf", "1e3", "1.", "10000000", "fast", "10xx", "MAX", "1_0", "\u0661"]
+    "text",
+    [
+        "",
+        "x",
+        "0",
+        "-1",
+        "nan",
+        "inf",
+        "1e3",
+        "1.",
+        "10000000",
+        "fast",
+        "10xx",
+        "MAX",
+        "1_0",
+        "\u0661",
+    ],
 )
 def test_speed_refused(text):
     with pytest.raises(UserError, match=r"--speed .*: write max, or a factor above 0"):

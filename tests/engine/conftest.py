@@ -181,9 +181,11 @@ def base_s():
 def make_walk():
     def walk(seed, seconds):
         """Prices in cents of three instruments that share a common movement."""
-        rng = np.random.default_rng(seed)  # noqa: TID251 - tests may draw
+        rng = np.random.default_rng(seed)
         common = np.cumsum(rng.normal(0, 30, seconds))
         own = np.cumsum(rng.normal(0, 5, (3, seconds)), axis=1)
-        return np.round(10_000 * np.array([[1.0], [3.0], [0.7]]) + common + own).astype(int) + 20_000
+        return (
+            np.round(10_000 * np.array([[1.0], [3.0], [0.7]]) + common + own).astype(int) + 20_000
+        )
 
     return walk

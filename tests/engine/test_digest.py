@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from poise.core.errors import InvariantBroken
 from poise.core.events import DepthDiff, Quote, RunStarted, Timer
 from poise.core.outputs import BookState, Diagnostic
 from poise.engine.digest import RunDigest
 from poise.engine.step import Engine
-from poise.core.errors import InvariantBroken
 
 
 def digest(*steps):
@@ -41,7 +41,11 @@ def test_every_field_counts(field):
 
 def test_order_numbers_and_outputs_count():
     steps = [(1, QUOTE, []), (1, Timer(9), []), (2, QUOTE, [])]
-    rows = [*steps, (1, QUOTE, [BookState(0, True, "", 1)]), (1, QUOTE, [BookState(0, False, "", 1)])]
+    rows = [
+        *steps,
+        (1, QUOTE, [BookState(0, True, "", 1)]),
+        (1, QUOTE, [BookState(0, False, "", 1)]),
+    ]
     assert len({digest(row) for row in rows}) == len(rows)
     orders = {digest(*order) for order in itertools.permutations(steps)}
     assert len(orders) == 6

@@ -260,7 +260,9 @@ def test_a_late_trade_moves_the_flat_bars_behind_it_too(builder, make_trade):
     assert late == []
     builder.settle(late)
     assert all(isinstance(item, BarCorrected) for item in late)
-    rows = {(item.bar.timeframe, item.bar.start_ns // S - BASE): flat(item.bar)[:7] for item in late}
+    rows = {
+        (item.bar.timeframe, item.bar.start_ns // S - BASE): flat(item.bar)[:7] for item in late
+    }
     assert rows == {
         ("1s", 3): (90, 90, 90, 90, 3, 3, 1),
         ("1s", 4): (90, 90, 90, 90, 0, 0, 0),

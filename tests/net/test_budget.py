@@ -85,6 +85,14 @@ def test_refusals_in_a_row_double_and_a_success_forgives():
     assert budget.stop(429, None, now) - now == MINUTE
 
 
+def test_refusals_of_requests_under_way_together_are_one():
+    """Eight snapshots are asked for at once at start-up; eight 418 must not mean four hours."""
+    budget = WeightBudget(LIMITS)
+    for late in range(8):
+        assert budget.stop(418, None, late * SECOND) == (120 + late) * SECOND
+    assert budget.stop(418, None, 127 * SECOND) == (127 + 240) * SECOND
+
+
 def test_a_stop_is_never_shortened_and_has_a_longest():
     budget = WeightBudget(LIMITS)
     until = budget.stop(418, 3600 * SECOND, 0)

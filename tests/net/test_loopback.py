@@ -1,11 +1,15 @@
 """The virtual driver against the loopback by the ordinary connector: faults and hand-overs."""
 
+import asyncio
+
 import msgspec
 import pytest
+import uvloop
 
 from poise.core.instrument import Instrument
 from poise.core.outputs import HealBook, HealTrades
 from poise.core.venue import SocketLimits
+from poise.net.driver import Driver
 from poise.net.settings import NetSettings
 from poise.net.virtual import VirtualDriver
 
@@ -35,14 +39,7 @@ def world(loopback_peer, recorder, start_ns):
             start_ns,
             {"X-MBX-APIKEY": "k" * 64},
         )
-        specs = peer.venue.market.specs.values()
-        members = tuple(
-            Instrument(
-                ix=ix, venue="binance.usdm", symbol=spec.symbol, base=spec.symbol[:-4],
-                quote="USDT", kind="PERP", price_scale=8, qty_scale=8, tick=1, step=1,
-            )
-            for ix, spec in enumerate(specs)
-        )  # fmt: skip
+        members = perpetuals(peer.venue.market.specs.values())
         venue = ShortLived(members)
         venue.lifetime_s = lifetime_s
         sink = recorder()
@@ -54,6 +51,16 @@ def world(loopback_peer, recorder, start_ns):
         return driver, sink, peer.venue, members
 
     return make
+
+
+def perpetuals(specs):
+    return tuple(
+        Instrument(
+            ix=ix, venue="binance.usdm", symbol=spec.symbol, base=spec.symbol[:-4], quote="USDT",
+            kind="PERP", price_scale=8, qty_scale=8, tick=1, step=1,
+        )
+        for ix, spec in enumerate(specs)
+    )  # fmt: skip
 
 
 def everything(members):
@@ -103,3 +110,35 @@ def test_faults_pass(world, start_ns, seed):
     driver.run(start_ns + 141 * SECOND)
     assert driver.open_sockets == 0
     assert venue.sessions == 0
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_the_real_driver_and_the_real_server(recorder, loop):
+    from poise.loopback.config import GeneratedConfig, ServerConfig, VenueConfig
+    from poise.loopback.server import LoopbackServer
+    from poise.venues.binance.usdm import BinanceUsdm
+
+    async def main():
+        market = GeneratedConfig(seed=3, instruments=2, history_days=2, recent_s=600, activity=5.0)
+        async with LoopbackServer(ServerConfig(venue=VenueConfig(market=market))) as server:
+            members = perpetuals(server.venue.market.specs.values())
+            sink = recorder()
+            async with Driver(
+                BinanceUsdm(members), members, sink, ws_url=server.ws_url, rest_url=server.rest_url
+            ) as driver:
+                for _ in range(4000):
+                    if sink.up() == everything(members) and driver.clock_offset_ns is not None:
+                        break
+                    await asyncio.sleep(0.005)
+                driver.heal(HealBook(1, 1))
+                for _ in range(4000):
+                    if sink.answers:
+                        break
+                    await asyncio.sleep(0.005)
+            assert sink.up() == everything(members)
+            assert sink.codes() == []
+            assert sink.answers[0][0] == f"rest:depth:{members[1].symbol}"
+
+    factory = uvloop.new_event_loop if loop == "uvloop" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())

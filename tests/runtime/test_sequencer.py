@@ -56,7 +56,9 @@ class Bench:
         market, pairs = self.engine.market, self.engine.pairs
         (state,) = market.instruments
         parts = (state.trades, state.book, state.bars, state.quote, state.last_trade, market.clock)
-        arrays = [np.asarray(part).tobytes() for part in (pairs.params, pairs.outputs, pairs.log_mid)]
+        arrays = [
+            np.asarray(part).tobytes() for part in (pairs.params, pairs.outputs, pairs.log_mid)
+        ]
         return pickle.dumps(parts), arrays, self.digest.hexdigest(), self.sequencer.seq
 
 
@@ -118,7 +120,9 @@ def test_numbers_count_inputs_and_times_never_run_back(bench, trade_frame, start
                 sequencer.frame("socket 1", b'{"result":null,"id":1}', at)
                 inputs += 1
             case "answer":
-                sequencer.answer("rest:depth:BTCUSDT", b'{"lastUpdateId":1,"bids":[],"asks":[]}', at)
+                sequencer.answer(
+                    "rest:depth:BTCUSDT", b'{"lastUpdateId":1,"bids":[],"asks":[]}', at
+                )
                 inputs += 1
             case "note":
                 sequencer.note(Diagnostic("info", "x", "y"), at)

@@ -90,7 +90,9 @@ def test_rules_that_cannot_be_are_refused(change):
         parse(symbol(**change))
 
 
-@pytest.mark.parametrize("payload", [b"", b"[]", b"{}", b"<html>", b"\xff", b'{"symbols":' * 99_999])
+@pytest.mark.parametrize(
+    "payload", [b"", b"[]", b"{}", b"<html>", b"\xff", b'{"symbols":' * 99_999]
+)
 def test_what_is_no_exchange_info_is_refused(payload):
     with pytest.raises(VenueMessageError, match="exchangeInfo"):
         parse_exchange_info(payload, quote="USDT", now_ns=0)

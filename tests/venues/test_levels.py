@@ -109,6 +109,53 @@ def test_as_many_levels_as_fit_and_no_more():
         PARSER.parse(json.dumps([*rows, ["1", "1"]]).encode(), 0, 0)
 
 
+@settings(max_examples=200)
+@given(bids=st.lists(st.tuples(SENSIBLE, SENSIBLE), max_size=5),
+       asks=st.lists(st.tuples(SENSIBLE, PLAIN), max_size=5), damage=st.integers(0, 60))  # fmt: skip
+def test_both_sides_at_once_are_each_side_alone(bids, asks, damage):
+    texts = [json.dumps(rows, separators=(",", ":")).encode() for rows in (bids, asks)]
+    if damage < len(texts[1]):
+        texts[1] = texts[1][:damage] + b" " + texts[1][damage:]
+    try:
+        expected = [PARSER.parse(text, 6, 8).tolist() for text in texts]
+    except VenueMessageError as error:
+        expected = str(error)
+    try:
+        found = [side.tolist() for side in PARSER.sides(*texts, 6, 8)]
+    except VenueMessageError as error:
+        found = str(error)
+    assert found == expected
+
+
+SCRIPT = """
+from fractions import Fraction
+from poise.core.errors import VenueMessageError
+from poise.venues.binance.levels import LevelsParser
+parser = LevelsParser()
+for whole in ("0", "7", "61800", "999999999999999999", "00012"):
+    for part in ("", ".5", ".504", ".50400", ".0001"):
+        for scale in (0, 3, 4, 12, 18):
+            exact = Fraction(whole + part) * 10**scale
+            text = b'[["1","' + (whole + part).encode() + b'"]]'
+            for spaced in (text, text.replace(b",", b" , ")):
+                try:
+                    found = parser.parse(spaced, 0, scale).tolist()
+                except VenueMessageError:
+                    found = None
+                sound = exact.denominator == 1 and exact < 10**18
+                assert found == ([[1, int(exact)]] if sound else None), (spaced, scale, found)
+"""
+
+
+def test_the_kernels_do_the_same_without_the_compiler():
+    env = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT + CHECKED], env=env, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 CHECKED = """
 from poise.core.errors import VenueMessageError
 from poise.venues.binance.levels import LevelsParser
@@ -118,6 +165,8 @@ for cut in range(len(text) + 1):
     for spare in (b"", b'"', b"[", b",", b"9", b"."):
         try:
             kept += parser.parse(text[:cut] + spare, 4, 0).shape[0]
+            parser.sides(text[:cut] + spare, text[:cut] + spare, 4, 0)
+            parser.sides(text, text[:cut] + spare, 4, 0)
         except VenueMessageError:
             pass
 assert kept == 2, kept

@@ -110,14 +110,23 @@ def test_a_book_is_healed_by_a_snapshot(plain_venue):
         ("trade", "/fapi/v1/historicalTrades", 500, 200, True),
     ],
 )
-def test_trades_are_healed_from_the_first_missing_id(plain_venue, channel, path, most, weight, key):
+def test_trades_are_healed_from_the_first_missing_id(instruments, channel, path, most, weight, key):
+    keyed = BinanceUsdm(instruments, channel, has_key=True)
     for first, last in ((7, 7), (7, 9), (1, most), (1, most + 1), (1, 10**12)):
-        request = plain_venue.heal_request(HealTrades(0, channel, first, last))
+        request = keyed.heal_request(HealTrades(0, channel, first, last))
         assert request.path == path
         assert dict(request.query) == {
             "symbol": "BTCUSDT", "fromId": str(first), "limit": str(min(last - first + 1, most)),
         }  # fmt: skip
         assert (request.weight, request.needs_key) == (weight, key)
+
+
+def test_without_a_key_raw_trades_are_healed_from_the_latest_and_aggregates_by_id(plain_venue):
+    request = plain_venue.heal_request(HealTrades(0, "trade", 7, 9))
+    assert (request.path, request.weight, request.needs_key) == ("/fapi/v1/trades", 5, False)
+    assert dict(request.query) == {"symbol": "BTCUSDT", "limit": "1000"}
+    request = plain_venue.heal_request(HealTrades(0, "aggTrade", 7, 9))
+    assert dict(request.query)["fromId"] == "7"
 
 
 def test_what_stands_in_for_sockets_needs_no_key(venue, instruments):

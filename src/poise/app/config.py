@@ -34,8 +34,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeframes
         ``NAME:WINDOW,...``: bar lengths with the closed bars their statistics look back on.
     trade_channel
-        ``trade``: each execution at once. ``aggTrade``: the venue's 100 ms aggregates, fewer
-        messages, news up to 100 ms older.
+        ``aggTrade``: the venue's 100 ms aggregates, any gap of two days healed without a key.
+        ``trade``: each execution at once; without a key only the latest 1,000 can be healed.
+        Empty: aggTrade live, trade in a demo.
     keep_hours, keep_gib
         Journal kept, the lesser of both.
     ws_url, rest_url, ca_file
@@ -50,7 +51,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_pairs: int = 300
     quote: str = "USDT"
     timeframes: str = "1s:300,1m:480,5m:864"
-    trade_channel: str = "trade"
+    trade_channel: str = ""
     keep_hours: float = 24.0
     keep_gib: float = 20.0
     ws_url: str = "wss://fstream.binance.com"
@@ -123,7 +124,7 @@ def _check(config: Config) -> None:
         value = getattr(config, key)
         if not low <= value <= high:
             raise UserError(f"{key} is {value}; allowed are {low:g} to {high:g}")
-    if config.trade_channel not in {"trade", "aggTrade"}:
+    if config.trade_channel not in {"", "trade", "aggTrade"}:
         raise UserError(f"trade_channel is {config.trade_channel!r}; write trade or aggTrade")
     parse_timeframes(config.timeframes)
     for pair in config.pairs:

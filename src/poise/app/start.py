@@ -96,7 +96,8 @@ def core_settings(
         pairs=config.pairs,
         max_pairs=config.max_pairs,
         timeframes=parse_timeframes(config.timeframes),
-        trade_channel=config.trade_channel,  # type: ignore[arg-type]
+        # Live needs no key, and only aggregates can be healed far back without one.
+        trade_channel=config.trade_channel or ("aggTrade" if environment == "live" else "trade"),  # type: ignore[arg-type]
         keep_hours=config.keep_hours,
         keep_gib=config.keep_gib,
     )

@@ -276,6 +276,8 @@ class BarBuilder:
         Trades come in id order, so a late one is the last of its second, and its price is the
         close of the quiet seconds behind it, up to the open one.
         """
+        if not self._late_longer and not self._late:
+            return
         if self._late:
             self._carry_closes(outputs)
             self._late.clear()

@@ -32,6 +32,10 @@ class SyncState(IntEnum):
     LIVE = 2
 
 
+_LIVE = SyncState.LIVE
+"""Plain: every diff asks, and a look-up of an enum's member is a call."""
+
+
 class BookSync:
     """One instrument's book with its continuity.
 
@@ -56,11 +60,11 @@ class BookSync:
     @property
     def live(self) -> bool:
         """Whether the book may be trusted."""
-        return self.state is SyncState.LIVE
+        return self.state is _LIVE
 
     def on_diff(self, diff: DepthDiff, outputs: list[Output]) -> None:
         """Apply or buffer one diff."""
-        if self.state is SyncState.LIVE:
+        if self.state is _LIVE:
             if diff.last_id <= self.book.last_id:
                 self.duplicates += 1
             elif diff.prev_id == self.book.last_id:
@@ -85,7 +89,7 @@ class BookSync:
 
     def on_snapshot(self, snapshot: DepthSnapshot, outputs: list[Output]) -> None:
         """Take a snapshot, if one is wanted."""
-        if self.state is SyncState.LIVE:
+        if self.state is _LIVE:
             return
         self._snapshot = snapshot
         self._wake_ns = snapshot.recv_ns + REPLY_DEADLINE_NS
@@ -94,7 +98,7 @@ class BookSync:
     def on_quote(self, quote: Quote, outputs: list[Output]) -> None:
         """Compare with the book at equal update ids; the diff often comes after the quote."""
         if quote.update_id == self.book.last_id:
-            if self.state is SyncState.LIVE:
+            if self.state is _LIVE:
                 self._check(quote, quote.recv_ns, outputs)
         elif quote.update_id > self.book.last_id:
             if len(self._quotes) >= QUOTES_MAX:
@@ -104,7 +108,7 @@ class BookSync:
     def on_down(self, reason: str, now_ns: Ns, outputs: list[Output]) -> None:
         """The stream ended: nothing after this continues it."""
         self._buffer.clear()
-        if self.state is SyncState.LIVE:
+        if self.state is _LIVE:
             self._invalidate(reason, now_ns, outputs, ask=False)
         self.state = SyncState.IDLE
         self._snapshot = None
@@ -120,7 +124,7 @@ class BookSync:
             self._snapshot = None
             self._ask(now_ns, outputs)
         elif (
-            self.state is SyncState.LIVE
+            self.state is _LIVE
             and self._crossed_since
             and now_ns - self._crossed_since > CROSSED_GRACE_NS
         ):

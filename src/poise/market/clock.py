@@ -50,7 +50,9 @@ class VenueClock:
 
     def now_ns(self, recv_ns: int) -> int:
         """Venue time at our time `recv_ns`."""
-        return recv_ns + self.offset_ns
+        before, now = self._before, self._now
+        # Hot, as every trade asks: a property and max() cost five times as much.
+        return recv_ns + (before if before > now else now)  # noqa: FURB136
 
     def _roll(self, offset: int, recv_ns: int) -> None:
         # A minute without events leaves nothing worth keeping of the bucket before.

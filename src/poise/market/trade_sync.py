@@ -186,7 +186,9 @@ class TradeSync:
     def _drop_doubtful(self, outputs: list[Output]) -> None:
         """The stream went on without the trade that claimed to be far ahead."""
         ahead = min(self._pending) - self.last_id
-        text = f"trade {min(self._pending)} claims to be {ahead} ids ahead and is none of the stream"
+        text = (
+            f"trade {min(self._pending)} claims to be {ahead} ids ahead and is none of the stream"
+        )
         outputs.append(Diagnostic("warning", "trade_id", text, self._instrument))
         self._pending.clear()
 

@@ -91,8 +91,9 @@ class WeightBudget:
         Without Retry-After: 60 s after 429, 120 s after 418, doubled for each refusal in a row.
         A stop is never shortened.
         """
-        doublings = min(self._refusals, _MAX_DOUBLINGS)
-        self._refusals += 1
+        if now_ns >= self._stopped_until_ns or not self._refusals:
+            self._refusals += 1  # else it answers what was under way when the stop began
+        doublings = min(self._refusals - 1, _MAX_DOUBLINGS)
         longest_ns = _LONGEST_STOP_NS[status]
         pause_ns = min(_DEFAULT_STOP_NS[status] << doublings, longest_ns)
         if retry_after_ns is not None:

@@ -78,7 +78,7 @@ class EdgeLake:
             disk=disk,
         )
         try:
-            self.marks: Marks = Marks()
+            self.marks: Marks = load_marks(writer.disk, root, writer.committed)
             self._feed = LakeFeed(writer)
         except OSError as error:
             writer.close()

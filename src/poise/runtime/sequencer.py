@@ -16,6 +16,8 @@ from poise.store.journal_format import Kind, pack_quarantine
 
 JOURNALLED = (Bar, BarCorrected, Gap, BookState, Diagnostic)
 """Outputs that readers of the journal need not recompute."""
+_FRAME = int(Kind.FRAME)
+"""Plain: a look-up of an enum's member costs more than packing a record."""
 MAX_SOURCES = 65_535
 QUARANTINED_BYTES = 65_536
 """How much of a refused frame is kept: enough to see what it was."""
@@ -98,20 +100,20 @@ class Sequencer:
         stamp = recv_ns if recv_ns > self._last_ns else self._last_ns  # noqa: FURB136
         self._last_ns = stamp
         try:
-            events = self._decode_frame(payload, Ns(stamp))
+            events = self._decode_frame(payload, stamp)  # type: ignore[arg-type] # Ns() is a call
         except VenueMessageError as error:
             self._quarantine(source, payload, stamp, str(error))
             return False
-        self.seq = Seq(self.seq + 1)
+        self.seq = seq = self.seq + 1  # type: ignore[assignment] # so is Seq()
         if self._append is not None:
-            number = self._sources.get(source)
-            if number is None:
-                number = self._declare(source, stamp)
-            self._append(Kind.FRAME, self.seq, stamp, number, payload)
+            number = self._sources.get(source) or self._declare(source, stamp)
+            self._append(_FRAME, seq, stamp, number, payload)
         if self._digest is not None:
             self._digest.add_raw(self.seq, payload)
         for event in events:
-            self._apply(event)
+            outputs = self._step(event)
+            if outputs or self._digest is not None:
+                self._put_out(event, outputs)
         return True
 
     def answer(self, source: str, payload: bytes, recv_ns: int) -> bool:
@@ -142,7 +144,9 @@ class Sequencer:
         return self._last_ns
 
     def _apply(self, event: Event) -> None:
-        outputs = self._step(event)
+        self._put_out(event, self._step(event))
+
+    def _put_out(self, event: Event, outputs: list[Output]) -> None:
         if self._digest is not None:
             self._digest.add(self.seq, event, outputs)
         if outputs:

@@ -1,7 +1,9 @@
 """REST by httpx: one GET after another, bounded in time and size, errors in words."""
 
+import contextlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from typing import cast
 
 import httpx
 import msgspec
@@ -11,6 +13,8 @@ from poise.core.venue import RestRequest
 from poise.net.settings import NetSettings
 
 _MAX_ANSWER_BYTES = 64 * 2**20
+_PLAIN = {"Accept-Encoding": "identity"}
+"""So the limit above is a limit: a compressed answer may be a thousand times what arrives."""
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):
@@ -42,21 +46,31 @@ class Rest:
 
     async def get(self, request: RestRequest) -> HttpAnswer | str:
         """Return the answer, or why there is none."""
-        headers = self._key_headers if request.needs_key else {}
+        headers = _PLAIN | (self._key_headers if request.needs_key else {})
         body = bytearray()
         try:
-            async with self._http.stream(
-                "GET", request.path, params=request.query, headers=headers
-            ) as response:
-                async for chunk in response.aiter_bytes():
+            async with (
+                self._http.stream(
+                    "GET", request.path, params=request.query, headers=headers
+                ) as response,
+                contextlib.aclosing(_generator(response)) as chunks,
+            ):
+                async for chunk in chunks:
                     body += chunk
                     if len(body) > _MAX_ANSWER_BYTES:
                         return f"{request.path}: the answer exceeds {_MAX_ANSWER_BYTES} bytes"
         except (httpx.HTTPError, OSError) as error:
             return f"{request.path}: {type(error).__name__}: {error}".rstrip(": ")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            return f"{request.path}: compressed against our wish"
         names = {name.lower(): value for name, value in response.headers.items()}
         return HttpAnswer(response.status_code, names, bytes(body))
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+
+def _generator(response: httpx.Response) -> AsyncGenerator[bytes]:
+    """Bytes as they come; httpx calls it an iterator, which cannot be closed."""
+    return cast("AsyncGenerator[bytes]", response.aiter_raw())

@@ -54,7 +54,7 @@ def _decimal(text: np.ndarray, at: int, scale: int) -> tuple[int, int]:
     digits = 0
     places = -1
     while at < text.size and text[at] != _QUOTE:
-        byte = text[at]
+        byte = int(np.int64(text[at]))
         if byte == _DOT:
             if places >= 0 or digits == 0:
                 return 0, _BAD_TEXT
@@ -146,21 +146,21 @@ def _quick(
             at += 1
             first = at
             value = 0
-            digit = text[at] - _ZERO
+            digit = int(np.int64(text[at])) - _ZERO
             while 0 <= digit <= 9:
                 value = value * 10 + digit
                 at += 1
-                digit = text[at] - _ZERO
+                digit = int(np.int64(text[at])) - _ZERO
             whole = at - first
             places = 0
             if digit == _DOT - _ZERO:
                 at += 1
                 first = at
-                digit = text[at] - _ZERO
+                digit = int(np.int64(text[at])) - _ZERO
                 while 0 <= digit <= 9:
                     value = value * 10 + digit
                     at += 1
-                    digit = text[at] - _ZERO
+                    digit = int(np.int64(text[at])) - _ZERO
                 places = at - first
                 if places == 0:
                     return -1

@@ -44,11 +44,19 @@ class BinanceUsdm:
     trade_channel
         ``trade`` (each execution, at once) or ``aggTrade`` (executions of one taker order at one
         price, published after up to 100 ms: fewer messages, later news).
+    has_key
+        Whether requests may carry an API key: missing raw trades are then fetched by id for a
+        month back; without one, only the latest 1,000 can be.
     """
 
     def __init__(
-        self, instruments: Iterable[Instrument], trade_channel: TradeChannel = "trade"
+        self,
+        instruments: Iterable[Instrument],
+        trade_channel: TradeChannel = "trade",
+        *,
+        has_key: bool = False,
     ) -> None:
+        self._has_key = has_key
         self._by_ix = {item.ix: item for item in instruments}
         self._trade_channel: TradeChannel = trade_channel
         self._parser = Parser({item.symbol: item for item in self._by_ix.values()})
@@ -120,7 +128,7 @@ class BinanceUsdm:
         return self._parser.answer(source, payload, recv_ns)
 
     def heal_request(self, wish: HealTrades | HealBook) -> RestRequest:
-        """Depth for a book; aggTrades or historicalTrades from the first missing id for trades."""
+        """Depth for a book; trades from the first missing id, raw ones without a key the latest."""
         symbol = self._by_ix[wish.instrument].symbol
         if isinstance(wish, HealBook):
             return RestRequest(
@@ -130,6 +138,8 @@ class BinanceUsdm:
                 source=f"rest:depth:{symbol}",
             )
         aggregated = wish.channel == "aggTrade"
+        if not aggregated and not self._has_key:
+            return self._recent_trades(symbol)
         limit = min(wish.last_id - wish.first_id + 1, 1_000 if aggregated else 500)
         query = (("symbol", symbol), ("fromId", str(wish.first_id)), ("limit", str(limit)))
         if aggregated:
@@ -147,8 +157,16 @@ class BinanceUsdm:
     def poll_requests(self, instrument: Instrument) -> tuple[RestRequest, ...]:
         """Quote and latest trades, for when no socket stands."""
         symbol = instrument.symbol
-        aggregated = self._trade_channel == "aggTrade"
-        endpoint = "aggTrades" if aggregated else "trades"
+        latest = (
+            RestRequest(
+                path="/fapi/v1/aggTrades",
+                query=(("symbol", symbol), ("limit", "1000")),
+                weight=20,
+                source=f"rest:aggTrades:{symbol}",
+            )
+            if self._trade_channel == "aggTrade"
+            else self._recent_trades(symbol)
+        )
         return (
             RestRequest(
                 path="/fapi/v1/ticker/bookTicker",
@@ -156,12 +174,15 @@ class BinanceUsdm:
                 weight=2,
                 source=f"rest:bookTicker:{symbol}",
             ),
-            RestRequest(
-                path=f"/fapi/v1/{endpoint}",
-                query=(("symbol", symbol), ("limit", "1000")),
-                weight=20 if aggregated else 5,
-                source=f"rest:{endpoint}:{symbol}",
-            ),
+            latest,
+        )
+
+    def _recent_trades(self, symbol: str) -> RestRequest:
+        return RestRequest(
+            path="/fapi/v1/trades",
+            query=(("symbol", symbol), ("limit", "1000")),
+            weight=5,
+            source=f"rest:trades:{symbol}",
         )
 
     def klines_request(
