@@ -191,13 +191,15 @@ class Feed:
             spans = [found.start(g + 1) for g in range(found.re.groups)]
             values = [int(each) for each in found.groups()]
             head = 4 if frame[1] == 126 else 2
-            rows.append((
-                head + 11,
-                frame.index(b'"s":"') + 5,
-                frame.index(b'"E":') + 4,
-                frame.index(b'"T":') + 4,
-                *(spans * 3)[:3],
-            ))
+            rows.append(
+                (
+                    head + 11,
+                    frame.index(b'"s":"') + 5,
+                    frame.index(b'"E":') + 4,
+                    frame.index(b'"T":') + 4,
+                    *(spans * 3)[:3],
+                )
+            )
             ids.append((values * 3)[:3])
         self._fields = np.array(rows)
         self._ids = np.array(ids)

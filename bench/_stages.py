@@ -53,13 +53,15 @@ def exchange_info(symbols):
 def snapshot(feed, ix):
     """Answer of the depth endpoint for the book at which an instrument starts."""
     last_id, (bids, asks) = feed.books[ix]
-    return json.dumps({
-        "lastUpdateId": last_id,
-        "E": 1723161256501,
-        "T": 1723161256493,
-        "bids": sorted(bids.items(), key=lambda row: -float(row[0]))[:1000],
-        "asks": sorted(asks.items(), key=lambda row: float(row[0]))[:1000],
-    }).encode()
+    return json.dumps(
+        {
+            "lastUpdateId": last_id,
+            "E": 1723161256501,
+            "T": 1723161256493,
+            "bids": sorted(bids.items(), key=lambda row: -float(row[0]))[:1000],
+            "asks": sorted(asks.items(), key=lambda row: float(row[0]))[:1000],
+        }
+    ).encode()
 
 
 def _core(feed):
@@ -136,7 +138,9 @@ def measure(feed, count=60_000):
         total = _whole(feed, rows)
     finally:
         gc.enable()
-    clock = min(_mean(np.array([-time.perf_counter_ns() + time.perf_counter_ns()])) for _ in "12345")
+    clock = min(
+        _mean(np.array([-time.perf_counter_ns() + time.perf_counter_ns()])) for _ in "12345"
+    )
     result = {}
     share = np.bincount(kinds, minlength=3) / count
     for kind, name in enumerate(KINDS):
@@ -170,7 +174,9 @@ def _answers(feed, sequencer, at):
 def _by_stage(feed, rows):
     venue, engine, journal, sequencer = _start(feed)
     market, live, append, clock = engine.market, engine.pairs, journal.append, time.perf_counter_ns
-    seen = {spec.wire_name: 0 for item in sequencer_instruments(engine) for spec in venue.streams(item)}
+    seen = {
+        spec.wire_name: 0 for item in sequencer_instruments(engine) for spec in venue.streams(item)
+    }
     spent = np.zeros((len(rows), len(STAGES)), dtype=np.int64)
     for number, (payload, at) in enumerate(rows):
         t0 = clock()

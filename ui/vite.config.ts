@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
-const api = process.env["POISE_API"] ?? "http://127.0.0.1:8000";
+const api = process.env["DESK_API"] ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
   plugins: [react()],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.random import Generator  # noqa: TID251
+from numpy.random import Generator
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def data_file() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def generator() -> Callable[[int], Generator]:
     """Random numbers from a seed; the one place of these tests that makes a generator."""
-    return np.random.default_rng  # noqa: TID251 - tests draw, the core does not
+    return np.random.default_rng
 
 
 @pytest.fixture

@@ -206,7 +206,9 @@ def desk(backend):
 
 def warm(edge: RunningEdge) -> bool:
     present = edge.edge.present
-    return present is not None and len(present.params) > 0 and bool((present.params[:, 4] == 1).all())
+    return (
+        present is not None and len(present.params) > 0 and bool((present.params[:, 4] == 1).all())
+    )
 
 
 def wait_until(done, what: str, seconds: float = 10.0) -> None:
@@ -224,5 +226,3 @@ def patience():
 @pytest.fixture(scope="session")
 def running_edge():
     return RunningEdge
-
-

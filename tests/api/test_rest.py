@@ -153,9 +153,7 @@ def test_pair_detail_is_whole(desk, timeframe):
 
 def test_pair_that_is_not_followed_is_added_at_once_and_warm(desk):
     status = desk.answer(wire.Status, "/api/status")
-    y, x = next(
-        (a, b) for a in range(4) for b in range(4) if a != b and (a, b) not in status.pairs
-    )
+    y, x = next((a, b) for a in range(4) for b in range(4) if a != b and (a, b) not in status.pairs)
     answer = error_of(desk.get("/api/pair", y=y, x=x, timeframe="1s"), 404)
     assert "not followed" in answer.error
     added = desk.post("/api/pairs", {"y": y, "x": x})

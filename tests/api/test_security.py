@@ -40,7 +40,9 @@ def test_browser_without_session_is_told_where_to_go(desk):
     assert "one-time address" in response.text
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1"]
+)
 def test_another_host_is_refused(desk, host):
     """A name that an attacker rebinds to 127.0.0.1 stands in Host."""
     headers = {"Cookie": desk.login(), "Host": host.format(port=desk.port)}
@@ -139,7 +141,9 @@ def test_session_outlives_the_edge_but_not_its_token(tmp_path):
     assert other.redeem(other.token) is not None
 
 
-@pytest.mark.parametrize("text", ["", "a=b", f"{COOKIE}=", f"{COOKIE}=\u00e9", "=;;;\x00", "x" * 9_000])
+@pytest.mark.parametrize(
+    "text", ["", "a=b", f"{COOKIE}=", f"{COOKIE}=\u00e9", "=;;;\x00", "x" * 9_000]
+)
 def test_strange_cookies_are_no_session(text):
     assert not Session().has_cookie([text])
 
@@ -160,7 +164,8 @@ def test_every_answer_carries_the_security_headers(desk, path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/../../pyproject.toml", "/assets/..%2f..%2fserver.py", "/%2e%2e/contract.py", "/.stamp"]
+    "path",
+    ["/../../pyproject.toml", "/assets/..%2f..%2fserver.py", "/%2e%2e/contract.py", "/.stamp"],
 )
 def test_files_outside_the_build_are_not_served(desk, path):
     connection = http.client.HTTPConnection("127.0.0.1", desk.port)
@@ -195,8 +200,9 @@ def test_socket_is_guarded_at_the_upgrade(desk, changes, status):
         }
         assert httpx.get(f"{desk.base}/ws", headers=headers | upgrade).status_code == status
         return
-    with pytest.raises(InvalidStatus) as caught, connect(
-        address, origin=origin, additional_headers=headers
+    with (
+        pytest.raises(InvalidStatus) as caught,
+        connect(address, origin=origin, additional_headers=headers),
     ):
         pass
     assert caught.value.response.status_code == status

@@ -4,6 +4,7 @@ The property test is a small world: a venue with a true list of trades, a socket
 doubles and reorders them, and a REST that answers in part, empty, late, twice or not at all.
 """
 
+import itertools
 import random
 from collections import Counter
 
@@ -26,7 +27,9 @@ PLAN = st.fixed_dictionaries(
         "double": st.sampled_from([0.0, 0.2]),
         "reorder": st.sampled_from([0.0, 0.2]),
         "placeholder": st.sampled_from([0.0, 0.1, 0.4]),
-        "rest": st.sampled_from(["full", "partial", "empty", "failed", "permanent", "silent", "mix"]),
+        "rest": st.sampled_from(
+            ["full", "partial", "empty", "failed", "permanent", "silent", "mix"]
+        ),
         "page": st.sampled_from([1, 7, 500]),
         "polls": st.booleans(),
         "timer_every": st.sampled_from([1, 5, 40]),
@@ -249,7 +252,7 @@ def test_failures_are_retried_as_often_and_ever_later(make_trade, start_ns):
             failed += 1
             sync.on_heal_failed("HTTP 502", now, [], outputs)
     assert failed == len(asked_at) == ATTEMPTS_MAX
-    waits = [later - sooner for sooner, later in zip(asked_at, asked_at[1:], strict=False)]
+    waits = [later - sooner for sooner, later in itertools.pairwise(asked_at)]
     assert waits == sorted(waits)
     assert waits[-1] > 3 * waits[0] > 0
 

@@ -19,7 +19,7 @@ import pytest
 import poise
 
 POISE = str(Path(sys.executable).with_name("poise"))
-SYMBOLS = 4
+SYMBOLS = 2
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -51,7 +51,7 @@ def test_what_is_written_is_read_back(tmp_path, start_ns, name):
     assert json.loads(two.payload) == {"lastUpdateId": 5, "bids": []}
     with pytest.raises(UserError, match="exists already: choose another name"):
         RecordingWriter(path)
-    with pytest.raises(UserError, match="cannot create .*: No such file or directory"):
+    with pytest.raises(UserError, match=r"cannot create .*: No such file or directory"):
         RecordingWriter(tmp_path / "none" / "x")
 
 
@@ -162,15 +162,15 @@ def test_a_file_without_a_frame_says_what_was_expected(write, data):
 
 
 def test_a_file_that_cannot_be_opened_says_why(tmp_path):
-    with pytest.raises(UserError, match="cannot read .*none: No such file"):
+    with pytest.raises(UserError, match=r"cannot read .*none: No such file"):
         RecordingFile(tmp_path / "none")
-    with pytest.raises(UserError, match="cannot read .*: Is a directory"):
+    with pytest.raises(UserError, match=r"cannot read .*: Is a directory"):
         RecordingFile(tmp_path)
     if os.geteuid() != 0:
         closed = tmp_path / "closed"
         closed.write_bytes(b"x")
         closed.chmod(0)
-        with pytest.raises(UserError, match="cannot read .*: Permission denied"):
+        with pytest.raises(UserError, match=r"cannot read .*: Permission denied"):
             RecordingFile(closed)
 
 

@@ -171,7 +171,7 @@ def check_bars(outputs, files, folder):
             bars[bar.instrument, bar.start_ns // S] = bar
     for ix, name in enumerate(("btc", "eth")):
         seconds = {}
-        for line in gzip.open(data_file(folder, name)):
+        for line in gzip.decompress(data_file(folder, name).read_bytes()).splitlines():
             if b'"e":"trade"' in line:
                 data = msgspec.json.decode(line.split(b" ", 1)[1])["data"]
                 price, qty = round(float(data["p"]) * 100), round(float(data["q"]) * 1_000)

@@ -30,8 +30,8 @@ def live_pairs(pairs, count=3):
     return LivePairs(
         RunStarted(
             environment="replay", run_id="r", instruments=items,
-            timeframes=(TimeframeSpec("1s", WINDOW),), pairs=tuple(PairSpec(y, x) for y, x in pairs),
-            trade_channel="trade", recv_ns=0,
+            timeframes=(TimeframeSpec("1s", WINDOW),),
+            pairs=tuple(PairSpec(y, x) for y, x in pairs), trade_channel="trade", recv_ns=0,
         )
     )  # fmt: skip
 

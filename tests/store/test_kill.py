@@ -34,7 +34,7 @@ from poise.store.virtual_disk import PowerCut, VirtualDisk
 sys.path.insert(0, str(Path(__file__).parent))
 import kill_child
 
-KILLS = int(os.environ.get("POISE_KILLS", "4"))
+KILLS = int(os.environ.get("CAMPAIGN_KILLS", "4"))
 T0 = 19_944 * 86_400_000_000_000
 
 
@@ -157,7 +157,7 @@ class Desk:
         self.lake.close()
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("POISE_KILLS", "25"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("CAMPAIGN_KILLS", "25"))))
 def test_power_cuts_at_any_step(seed, monkeypatch):
     monkeypatch.setattr("poise.store.lake_compaction.FRESH_FILES", 3)
     monkeypatch.setattr("poise.store.lake_compaction.FAN_IN", 2)

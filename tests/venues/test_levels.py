@@ -79,9 +79,11 @@ def test_damaged_text_is_read_as_json_would_or_refused(rows, at, byte, cut):
     [
         "", " ", "[", "]", "{}", "null", '"x"', "[]]", "[] x", "[[]]", '[["1"]]', '[["1","2","3"]]',
         '[["1","2"],]', '[,["1","2"]]', '[["1","2"]["1","2"]]', '[["1" "2"]]', '[["1",2]]',
-        '[[1,"2"]]', '[["1","2"', '[["1","2"]', '[["1","2', '[["1","', '[["1",', '[["', '[["1.","2"]]',
+        '[[1,"2"]]', '[["1","2"', '[["1","2"]', '[["1","2', '[["1","', '[["1",', '[["',
+        '[["1.","2"]]',
         '[[".5","2"]]', '[["1.2.3","2"]]', '[["-1","2"]]', '[["1","-0"]]', '[["1e3","2"]]',
-        '[["+1","2"]]', '[["","2"]]', '[["1",""]]', '[["0","2"]]', '[["0.000","2"]]', '[["NaN","2"]]',
+        '[["+1","2"]]', '[["","2"]]', '[["1",""]]', '[["0","2"]]', '[["0.000","2"]]',
+        '[["NaN","2"]]',
         '[["\\u0031","2"]]', '[["1","2"]]\x00', "[['1','2']]", '[[" 1","2"]]', '[["1\n","2"]]',
         "[" * 10_000,
     ],
@@ -110,8 +112,11 @@ def test_as_many_levels_as_fit_and_no_more():
 
 
 @settings(max_examples=200)
-@given(bids=st.lists(st.tuples(SENSIBLE, SENSIBLE), max_size=5),
-       asks=st.lists(st.tuples(SENSIBLE, PLAIN), max_size=5), damage=st.integers(0, 60))  # fmt: skip
+@given(
+    bids=st.lists(st.tuples(SENSIBLE, SENSIBLE), max_size=5),
+    asks=st.lists(st.tuples(SENSIBLE, PLAIN), max_size=5),
+    damage=st.integers(0, 60),
+)
 def test_both_sides_at_once_are_each_side_alone(bids, asks, damage):
     texts = [json.dumps(rows, separators=(",", ":")).encode() for rows in (bids, asks)]
     if damage < len(texts[1]):

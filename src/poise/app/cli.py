@@ -12,6 +12,7 @@ from poise.core.errors import PoiseError, UserError
 
 EXIT_USER = 2
 EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
 EXIT_INCOMPLETE = 3
 """The work was done, but parts of the input had to be left out; each is named."""
 
@@ -193,6 +194,8 @@ def main() -> None:
     """Run the command line; every expected failure is one clear sentence and an exit code."""
     try:
         app()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
     except UserError as error:
         typer.echo(f"poise: {error}", err=True)
         sys.exit(EXIT_USER)

@@ -63,10 +63,11 @@ class Desk:
             each()
 
     def stop(self) -> float:
-        """Stop edge, core, venue, in this order; returns the seconds it took."""
+        """Stop all children at once; returns the seconds it took."""
         started = time.monotonic()
         for child in reversed(self._children):
             child.stop()
+        for child in reversed(self._children):
             child.join()
         with contextlib.suppress(OSError):
             shutil.rmtree(self._link.parent)
@@ -90,7 +91,7 @@ class Desk:
         if isinstance(news, Said):
             self._say(news.text)
         elif isinstance(news, Ended) and not self._stopping:
-            if child.name == "edge" and self._may_restart():
+            if child.name == "edge" and not news.user and self._may_restart():
                 self._say(f"edge ended ({news.error}); starting it again: nothing is lost")
                 child.start()
                 return

@@ -56,12 +56,7 @@ class Recorder:
 
 def run_recorder(config: Config, file: Path, seconds: float, say: Callable[[str], None]) -> int:
     """Record until Ctrl-C or for `seconds`; returns the lines written."""
-    writer = RecordingWriter(file)
-    try:
-        asyncio.run(_record(config, writer, seconds, say))
-    finally:
-        writer.close()
-    return writer.lines
+    return asyncio.run(_record(config, file, seconds, say))
 
 
 def _only(exchange_info: bytes, symbols: set[str]) -> bytes:
@@ -70,9 +65,7 @@ def _only(exchange_info: bytes, symbols: set[str]) -> bytes:
     return msgspec.json.encode(_Listed([raw for raw in listed.symbols if raw["symbol"] in symbols]))
 
 
-async def _record(
-    config: Config, writer: RecordingWriter, seconds: float, say: Callable[[str], None]
-) -> None:
+async def _record(config: Config, file: Path, seconds: float, say: Callable[[str], None]) -> int:
     settings = core_settings(config, "live", new_run_id(), Path(), link_path())
     instruments = await choose_instruments(settings, Ns(time.time_ns()))
     venue = BinanceUsdm(instruments, settings.trade_channel)
@@ -83,6 +76,7 @@ async def _record(
     except httpx.HTTPError as error:
         raise UserError(f"cannot reach {settings.rest_url} ({type(error).__name__})") from None
     wanted = {item.symbol for item in instruments}
+    writer = RecordingWriter(file)  # only now: a venue out of reach leaves no empty file behind
     writer.answer(EXCHANGE_INFO, _only(info.content, wanted), time.time_ns())
     recorder = Recorder(writer, say)
     driver = Driver(
@@ -94,6 +88,10 @@ async def _record(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     say(f"recording {', '.join(item.symbol for item in instruments)}; Ctrl-C stops")
-    async with driver:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), seconds or None)
+    try:
+        async with driver:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), seconds or None)
+    finally:
+        writer.close()
+    return writer.lines

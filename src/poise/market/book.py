@@ -120,7 +120,7 @@ def _merge(rows: np.ndarray, size: int, levels: np.ndarray, sign: int) -> int:
 
 @kernel
 def _side(rows: np.ndarray, size: int, levels: np.ndarray, sign: int) -> int:
-    """Set the levels of one side: at once if there is room and the venue sorted them, as it does."""
+    """Set levels of one side, at once if there is room and they are sorted, as the wire's are."""
     count = levels.shape[0]
     at_once = 0 < count <= rows.shape[0] - size
     for i in range(1, count):

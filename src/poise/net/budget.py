@@ -2,7 +2,8 @@
 
 The venue counts calendar minutes of its own clock and all programs behind one address; we count a
 sliding minute, which bounds every calendar minute, and take its header's word for the others.
-Sources: protocols.md 1.6; ``Retry-After`` is documented for spot only, so its absence has defaults.
+Source: "Limits", USD-M general information, developers.binance.com, read August 2026.
+``Retry-After`` is documented for spot only, so its absence has defaults.
 """
 
 from collections import deque

@@ -10,7 +10,7 @@ that races with an acknowledgement or comes after its deadline cannot surprise a
       `<--repair-- SILENT <---missed-----------'<----missed------'
 
 An acknowledgement is not proof of anything but that the message arrived: a stream asked for on the
-wrong route is acknowledged and never sends (protocols.md, 1.1). Only a frame makes FLOWING.
+wrong route is acknowledged and never sends. Only a frame makes FLOWING.
 """
 
 from enum import Enum, auto

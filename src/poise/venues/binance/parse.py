@@ -180,13 +180,13 @@ class Parser:
         if data.b != known.bid_text:
             known.bid = _price(data.b, known.price_scale)
             known.bid_text = data.b
-        if data.B != known.bid_qty_text:
+        if known.bid_qty_text != data.B:
             known.bid_qty = _qty(data.B, known.qty_scale)
             known.bid_qty_text = data.B
         if data.a != known.ask_text:
             known.ask = _price(data.a, known.price_scale)
             known.ask_text = data.a
-        if data.A != known.ask_qty_text:
+        if known.ask_qty_text != data.A:
             known.ask_qty = _qty(data.A, known.qty_scale)
             known.ask_qty_text = data.A
         return Quote(
