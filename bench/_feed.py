@@ -204,6 +204,13 @@ class Feed:
         self._fields = np.array(rows)
         self._ids = np.array(ids)
 
+    def first_trade_id(self, ix):
+        """Id of the first trade that instrument `ix` will have."""
+        start = self._start[ix]
+        part = slice(start, None)
+        place = start + int(np.argmax(self._kinds[part] == TRADE))
+        return int(self._ids[place, 0])
+
     def kinds(self, first, count):
         """Kind of each frame of a stretch."""
         return self._kinds[self._order[np.arange(first, first + count) % len(self._order)]]

@@ -15,12 +15,12 @@ from websockets.sync.client import connect
 from poise.api import contract as wire
 from poise.api.server import bind, create_app, serve
 from poise.api.session import Session
+from poise.app.start import CORE_WORK, VENUE_WORK
 from poise.core.events import TimeframeSpec
 from poise.loopback.config import GeneratedConfig, ServerConfig, VenueConfig
 from poise.runtime.edge import Edge
 from poise.runtime.processes import Child, Ended, Ready
 from poise.runtime.settings import CoreSettings, EdgeSettings
-from poise.runtime.works import core_work, venue_work
 
 NOTICE = "generated market, planted edge: P&L means nothing"
 
@@ -32,7 +32,7 @@ class Backend:
         self.folder = Path(tempfile.mkdtemp(prefix="poise-api-"))
         self.children = []
         market = GeneratedConfig(seed=5, instruments=4, trades_per_s=8.0, requotes_per_s=8.0)
-        port = self.begin(Child("venue", venue_work, ServerConfig(VenueConfig(market))))
+        port = self.begin(Child("venue", VENUE_WORK, ServerConfig(VenueConfig(market))))
         settings = CoreSettings(
             environment="demo",
             run_id="run-api",
@@ -51,7 +51,7 @@ class Backend:
             trade_channel="aggTrade",
             notice=NOTICE,
         )
-        self.begin(Child("core", core_work, settings))
+        self.begin(Child("core", CORE_WORK, settings))
 
     def begin(self, child: Child) -> str:
         child.start()

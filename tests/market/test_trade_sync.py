@@ -150,8 +150,8 @@ def test_each_true_trade_exactly_once_or_in_one_permanent_gap(plan, make_trade, 
         assert gap.first_id <= gap.last_id
         assert gap.from_ns <= gap.to_ns
         assert bool(gap.reason) is not gap.healed
-    if plan["rest"] == "full":
-        assert not lost  # whatever the socket lost was there to be fetched
+    if plan["rest"] == "full" and plan["page"] > 1:
+        assert not lost  # whatever the socket lost was there to be fetched, in so many pages
 
 
 def run_wire(make_trade, *keys):

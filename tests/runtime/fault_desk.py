@@ -9,6 +9,25 @@ only sockets, REST and time are virtual. Nothing here reads a clock or draws fro
 import sys
 from collections import Counter
 
+from tests.runtime.fault_scenario import (
+    KEY,
+    MS,
+    SECOND,
+    START_NS,
+    LoopbackPeer,
+    Scenario,
+    run_started,
+)
+from tests.runtime.fault_truth import (
+    Watched,
+    Witness,
+    check_alternation,
+    check_trades,
+    is_well,
+    trouble,
+    true_trades,
+)
+
 from poise.core.events import Timer
 from poise.core.outputs import Diagnostic, HealBook, HealTrades
 from poise.engine.digest import RunDigest
@@ -17,10 +36,6 @@ from poise.loopback.faults import REQUEST_KINDS, FaultKind
 from poise.loopback.venue import Venue
 from poise.net.virtual import VirtualDriver
 from poise.runtime.sequencer import Sequencer
-from tests.runtime.fault_scenario import KEY, MS, SECOND, START_NS, LoopbackPeer, Scenario
-from tests.runtime.fault_scenario import run_started
-from tests.runtime.fault_truth import Watched, Witness, check_alternation, check_trades
-from tests.runtime.fault_truth import is_well, levels, trouble, true_trades
 
 TIMER_NS = 100 * MS
 CALM_S = 5

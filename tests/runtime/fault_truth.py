@@ -7,12 +7,13 @@ change by change.
 from collections import defaultdict
 from itertools import pairwise
 
+from tests.runtime.fault_scenario import MS
+
 from poise.core.events import BUY, SELL, DepthDiff, DepthSnapshot, HealFailed, Quote
 from poise.core.outputs import Gap
 from poise.engine.step import Engine
 from poise.loopback.book import Book as VenueBook
 from poise.loopback.faults import FaultKind
-from tests.runtime.fault_scenario import MS
 
 CROSSED_FOR_NS = 1_100 * MS + 2 * 40 * MS
 """How long a crossing bid may stand: the grace of 1 s, one timer, and its way here."""

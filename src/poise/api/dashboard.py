@@ -4,7 +4,7 @@ import mimetypes
 from pathlib import Path
 from typing import Any
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.handlers import BaseRouteHandler
 
 from poise.api.errors import Refused
@@ -60,8 +60,8 @@ def dashboard_routes(dashboard: Dashboard) -> list[BaseRouteHandler]:
         return dashboard.page()
 
     @get("/{path:path}", sync_to_thread=False, include_in_schema=False)
-    def any_path(path: str) -> Response[Any]:
-        name = path.lstrip("/")
+    def any_path(request: Request[Any, Any, Any]) -> Response[Any]:
+        name = request.url.path.lstrip("/")
         found = dashboard.file(name)
         if found is not None:
             return found

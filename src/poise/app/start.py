@@ -11,17 +11,17 @@ import msgspec
 from poise import __version__
 from poise.app.config import Config
 from poise.app.desk import Desk
-from poise.app.edge_process import edge_work
 from poise.app.folders import demo_folder, link_path, live_folder
-from poise.app.table import PairsTable
 from poise.app.values import parse_timeframes
 from poise.loopback.config import GeneratedConfig, ServerConfig, TapeConfig, VenueConfig
 from poise.runtime.processes import Child
 from poise.runtime.settings import CoreSettings, EdgeSettings
-from poise.runtime.works import core_work, venue_work
 
 DEMO_NOTICE = "generated market, planted edge: P&L means nothing"
 DEMO_INSTRUMENTS = 24
+VENUE_WORK = "poise.runtime.venue_process:venue_work"
+CORE_WORK = "poise.runtime.core:run_core"
+EDGE_WORK = "poise.app.edge_process:edge_work"
 
 Say = Callable[[str], None]
 
@@ -50,7 +50,7 @@ def run_demo(
     desk = Desk(say, link := link_path())
     desk.catch_signals()
     try:
-        venue = Child("venue", venue_work, ServerConfig(VenueConfig(market)))
+        venue = Child("venue", VENUE_WORK, ServerConfig(VenueConfig(market)))
         port = desk.begin(venue)
         core = msgspec.structs.replace(
             core_settings(config, "demo", run_id, folder, link),
@@ -105,7 +105,7 @@ def core_settings(
 
 def _run(desk: Desk, core: CoreSettings, config: Config, say: Say) -> None:
     say(f"data in {core.data}")
-    desk.begin(Child("core", core_work, core))
+    desk.begin(Child("core", CORE_WORK, core))
     edge = EdgeSettings(
         environment=core.environment,
         data=core.data,
@@ -113,12 +113,14 @@ def _run(desk: Desk, core: CoreSettings, config: Config, say: Say) -> None:
         port=config.port,
         token=secrets.token_urlsafe(32),
     )
-    address = desk.begin(Child("edge", edge_work, edge))
+    address = desk.begin(Child("edge", EDGE_WORK, edge))
     say(f"dashboard: {address}")
     say("Ctrl-C stops the desk.")
     if not sys.stdout.isatty():
         desk.run()
         return
+    from poise.app.table import PairsTable
+
     table = PairsTable(Path(core.link))
     try:
         desk.speak_through(table.say)

@@ -130,7 +130,8 @@ class BarBuilder:
         self._end_ns = 0
         self._quotes_ahead: dict[int, tuple[int, int]] = {}
         self._closed: dict[int, OpenBar] = {}
-        self._late: set[int] = set()
+        self._first_closed: int | None = None
+        self._late: dict[int, Price] = {}
         self._late_longer: set[tuple[int, int]] = set()
         self.first_number: int | None = None
         """Number of the first second that this run saw, perhaps not from its start."""
@@ -217,6 +218,8 @@ class BarBuilder:
             if second.close == 0:
                 continue  # nothing has traded yet: there is no bar to show
             self._closed[second.number] = second
+            if self._first_closed is None:
+                self._first_closed = second.number
             self._closed.pop(second.number - CORRECTABLE_SECONDS, None)
             if self._emit_seconds:
                 outputs.append(second.closed(self._instrument, "1s", NS_PER_S))
@@ -231,6 +234,7 @@ class BarBuilder:
         outputs.append(Diagnostic("warning", "bars_restarted", text, self._instrument))
         self._quotes_ahead = {key: row for key, row in self._quotes_ahead.items() if key >= number}
         self._closed.clear()
+        self._first_closed = None
         for longer in self._longer:
             longer.open = None
         self._start(number, second.close, 0, 0)
@@ -249,16 +253,14 @@ class BarBuilder:
     def _add_late(self, trade: Trade, outputs: list[Output]) -> None:
         """Put a late trade into the closed bars it belongs to; `settle` says so."""
         number = trade.venue_ns // NS_PER_S
-        assert self.first_number is not None
-        if number < self.first_number:
-            self.seed(trade.price)
-            return
         bar = self._closed.get(number)
         if bar is not None:
             bar.add_trade(trade.price, trade.qty, trade.aggressor_side)
-            self._late.add(number)
-        elif self._second is not None and number > self._second.number - CORRECTABLE:
-            self.seed(trade.price)  # of a second before the first known price, which has no bar
+            self._late[number] = trade.price
+        elif self._first_closed is None or number < self._first_closed:
+            # Of a second before the first known price: it has no bar, but it is that price.
+            self._late[number] = trade.price
+            return
         else:
             text = f"trade {trade.trade_id} is too late for its bar"
             outputs.append(Diagnostic("warning", "late_trade", text, self._instrument))
@@ -292,7 +294,8 @@ class BarBuilder:
     def _carry_closes(self, outputs: list[Output]) -> None:
         second = self._second
         assert second is not None
-        first, carried = min(self._late), 0
+        first = min(self._late)
+        carried = self._late[max((key for key in self._late if key not in self._closed), default=first)]
         # Ascending: seconds are closed one after the other.
         for number, bar in self._closed.items():
             if number < first:

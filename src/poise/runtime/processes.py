@@ -6,6 +6,7 @@ closes, also because the parent was killed, the child stops: no process outlives
 
 import asyncio
 import contextlib
+import importlib
 import multiprocessing
 import os
 import signal
@@ -48,7 +49,7 @@ class Ended(msgspec.Struct, frozen=True):
 
 News = Said | Ready | Ended
 Work = Callable[[Any, asyncio.Event, Callable[[str], None], Callable[[str], None]], Awaitable[None]]
-"""``work(settings, stop, say, ready)``: the body of a child."""
+"""``await work(settings, stop, say, ready)``: the body of a child, until `stop` is set."""
 
 
 class Child:
@@ -59,12 +60,13 @@ class Child:
     name
         For messages.
     work
-        Importable coroutine function: it runs until `stop` is set.
+        Where its `Work` is, ``package.module:function``: only the child imports it, so that the
+        parent stays small and starts at once.
     settings
         Its first argument; must pickle.
     """
 
-    def __init__(self, name: str, work: Work, settings: object) -> None:
+    def __init__(self, name: str, work: str, settings: object) -> None:
         self.name = name
         self._work = work
         self._settings = settings
@@ -115,13 +117,15 @@ class Child:
                 self._process.join()
 
 
-def _main(name: str, work: Work, settings: object, pipe: Connection) -> None:
+def _main(name: str, work: str, settings: object, pipe: Connection) -> None:
     """Body of the child process."""
     # Ctrl-C reaches the whole terminal group; the parent decides in which order we stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     error, user = "", False
     try:
-        uvloop.run(_run(name, work, settings, pipe))
+        module, _, function = work.partition(":")
+        body: Work = getattr(importlib.import_module(module), function)
+        uvloop.run(_run(name, body, settings, pipe))
     except UserError as failure:
         error, user = str(failure), True
     except PoiseError as failure:

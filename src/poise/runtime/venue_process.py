@@ -1,4 +1,4 @@
-"""What the children of a desk run: a venue, a core; the edge is composed in `app`."""
+"""The loopback venue as a child of a desk."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,9 +7,7 @@ from poise.core.errors import UserError
 from poise.loopback.config import ServerConfig
 from poise.loopback.errors import LoopbackError
 from poise.loopback.server import LoopbackServer
-from poise.runtime.core import run_core
 from poise.runtime.processes import lower_priority
-from poise.runtime.settings import CoreSettings
 
 Tell = Callable[[str], None]
 
@@ -28,8 +26,3 @@ async def venue_work(config: ServerConfig, stop: asyncio.Event, say: Tell, ready
         await server.run_until(stop)
     finally:
         await server.stop()
-
-
-async def core_work(settings: CoreSettings, stop: asyncio.Event, say: Tell, ready: Tell) -> None:
-    """Run the core; ready when its link is open."""
-    await run_core(settings, stop, say, ready)
