@@ -206,12 +206,9 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
     request_id: str
 
 
-# --- WebSocket /ws -------------------------------------------------------------------------------
-# Encoding: msgpack (default) or JSON with /ws?enc=json. Structs below are array_like, tag first.
-# The session cookie is checked at the upgrade. The client subscribes, the server answers each
-# subscription with a snapshot inside the next frame, then sends changes, conflated to `hz`.
-# Frame n has seq n and prev n-1: any other prev means "subscribe everything again".
-# State frames stop while two are unacknowledged (credit); events are kept and sent with the next.
+# WebSocket /ws: msgpack, or JSON with ?enc=json; structs are array_like, tag first. Subscriptions
+# are answered by a snapshot in the next frame, then by changes. Frame n has prev n-1: any other
+# means "subscribe again". State waits while two frames are unacknowledged; events are kept.
 
 Topic = Literal["quotes", "candle", "pairs", "pair", "book", "trades", "health"]
 

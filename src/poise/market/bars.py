@@ -295,7 +295,8 @@ class BarBuilder:
         second = self._second
         assert second is not None
         first = min(self._late)
-        carried = self._late[max((key for key in self._late if key not in self._closed), default=first)]
+        before = [number for number in self._late if number not in self._closed]
+        carried = self._late[max(before, default=first)]
         # Ascending: seconds are closed one after the other.
         for number, bar in self._closed.items():
             if number < first:
