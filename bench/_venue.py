@@ -16,7 +16,6 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
-from _feed import Feed
 from _stages import exchange_info, snapshot
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -26,10 +25,10 @@ STREAMS = 3
 """Flowing streams of an instrument: trade, quote, depth."""
 
 
-def run(folder, count, pipe):
+def run(feed, pipe):
     """Serve until the other end of the pipe closes; first message out is the port."""
     ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
-    venue = _Venue(Feed(folder, count))
+    venue = _Venue(feed)
     pipe.send(venue.port)
     while True:
         try:

@@ -82,7 +82,7 @@ def test_bars_close_once_each_and_agree_with_rest(desk):
         talk.subscribe("candle", "1|1s")
         closed = {}
         forming = []
-        end = time.monotonic() + 5.0
+        end = time.monotonic() + 3.5
         while time.monotonic() < end:
             for update in talk.frame().updates:
                 for row in update.rows:
@@ -92,7 +92,7 @@ def test_bars_close_once_each_and_agree_with_rest(desk):
                         forming.append(row)
     starts = sorted(closed)
     assert {b - a for a, b in zip(starts, starts[1:], strict=False)} == {1_000}
-    assert len(starts) >= 12, "ten of the snapshot, and those of the meantime"
+    assert len(starts) >= 11, "ten of the snapshot, and those of the meantime"
     assert forming
     page = desk.answer(wire.Candles, "/api/candles", instrument=1, timeframe="1s", limit=60)
     at = {start: place for place, start in enumerate(page.start_ms)}
@@ -135,7 +135,7 @@ def test_points_of_a_pair_follow_its_history(desk):
         assert first.sentence
         detail = desk.answer(wire.PairDetail, "/api/pair", y=y, x=x, timeframe=timeframe)
         points = []
-        for update in talk.updates(wire.PairUpdate, 35):
+        for update in talk.updates(wire.PairUpdate, 25):
             points += update.points
     history = detail.history
     known = dict(zip(history.end_ms, history.y_indexed, strict=True))
@@ -155,10 +155,10 @@ def test_rate_is_the_clients(desk):
             talk.subscribe("quotes")
             talk.frame()
             began, count = time.monotonic(), 0
-            while time.monotonic() - began < 2.0:
+            while time.monotonic() - began < 1.5:
                 talk.frame()
                 count += 1
-            return count / 2.0
+            return count / 1.5
 
     slow, fast = frames(1.0), frames(10.0)
     assert slow <= 2.0
@@ -172,9 +172,8 @@ def test_subscribing_again_sends_the_snapshot_again(desk):
         talk.subscribe("quotes")
         assert any(update.snapshot for update in talk.updates(wire.QuotesUpdate, 5))
         talk.say(wire.Unsubscribe("quotes", ""))
-        time.sleep(0.5)
-        for _ in range(3):
-            talk.frame()
+        time.sleep(0.3)
+        talk.frame()
         assert talk.frame().updates == [], "a quiet frame says that the server lives"
 
 
@@ -192,9 +191,8 @@ def test_subscribing_again_sends_the_snapshot_again(desk):
 )
 def test_wrong_subscriptions_are_refused_by_name(desk, topic, key, said):
     with desk.socket() as talk:
-        talk.subscribe("health")
+        talk.subscribe("quotes")
         talk.subscribe(topic, key)
-        talk.updates(wire.HealthUpdate, 1)
         for _ in range(20):
             if talk.refusals:
                 break
@@ -228,7 +226,7 @@ def test_subscriptions_are_bounded(desk):
 @pytest.mark.parametrize("data", [b"\xc1", b"", msgspec.msgpack.encode(["nonsense", 1]), "{text"])
 def test_what_is_no_message_is_refused_and_the_talk_goes_on(desk, data):
     with desk.socket() as talk:
-        talk.subscribe("health")
+        talk.subscribe("quotes")
         talk.frame()
         talk.socket.send(data)
         for _ in range(4):

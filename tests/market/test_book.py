@@ -29,7 +29,7 @@ def put(side, rows):
             side.pop(price, None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(diffs=st.lists(st.tuples(SIDE, SIDE), max_size=20), count=st.integers(1, 70))
 def test_book_equals_dictionaries(diffs, count):
     book, bids, asks = Book(), {}, {}

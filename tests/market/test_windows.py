@@ -48,7 +48,7 @@ PUTS = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(puts=PUTS)
 def test_rings_are_a_dictionary_of_the_newest(puts):
     ring, known = windows(), {}

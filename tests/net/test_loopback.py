@@ -12,6 +12,7 @@ from poise.core.venue import SocketLimits
 from poise.net.driver import Driver
 from poise.net.settings import NetSettings
 from poise.net.virtual import VirtualDriver
+from poise.venues.binance.usdm import BinanceUsdm
 
 SECOND = 1_000_000_000
 
@@ -20,7 +21,6 @@ SECOND = 1_000_000_000
 def world(loopback_peer, recorder, start_ns):
     """Make a driver, its sink and its loopback; `lifetime_s` shortens both sides' sockets."""
     from poise.loopback.config import GeneratedConfig, Limits, VenueConfig
-    from poise.venues.binance.usdm import BinanceUsdm
 
     class ShortLived(BinanceUsdm):
         lifetime_s = 23 * 3600
@@ -73,13 +73,12 @@ def test_all_streams_of_the_ordinary_connector_come_up(world, start_ns):
     driver.run(start_ns + 20 * SECOND)
     assert sink.up() == everything(members)
     assert sink.codes() == []
-    driver.heal(HealBook(0, 1))
-    driver.heal(HealTrades(1, "trade", 1, 10))
+    wishes = (HealBook(0, 1), HealTrades(1, "trade", 1, 10))
+    for wish in wishes:
+        driver.heal(wish)
     driver.run(start_ns + 22 * SECOND)
-    assert sorted(source.split(":")[1] for source, _, _ in sink.answers) == [
-        "depth",
-        "historicalTrades",
-    ]
+    asked = {BinanceUsdm(members).heal_request(wish).source for wish in wishes}
+    assert {source for source, _, _ in sink.answers} == asked
     assert abs(driver.feed.clock.offset_ns(driver.now_ns)) < 40_000_000
 
 
@@ -116,7 +115,6 @@ def test_faults_pass(world, start_ns, seed):
 def test_the_real_driver_and_the_real_server(recorder, loop):
     from poise.loopback.config import GeneratedConfig, ServerConfig, VenueConfig
     from poise.loopback.server import LoopbackServer
-    from poise.venues.binance.usdm import BinanceUsdm
 
     async def main():
         market = GeneratedConfig(seed=3, instruments=2, history_days=2, recent_s=600, activity=5.0)

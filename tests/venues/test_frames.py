@@ -146,18 +146,17 @@ WRONG = [None, True, [], {}, 1.5, -1, 2**63, 10**30, "", "x", "NaN", "1e5", "-1.
 
 
 @pytest.mark.parametrize(("example", "field"), READ_FIELDS)
-@pytest.mark.parametrize("value", WRONG, ids=repr)
-def test_a_field_of_another_type_is_refused(parser, example, field, value):
-    right = (field == "m" and value is True) or (field in {"a", "b"} and value == []
-                                                 and example is DEPTH)  # fmt: skip
-    # An empty funding rate is how the venue writes "none" for contracts without funding.
-    right = right or (field == "r" and value in {"", "-1.00"} if isinstance(value, str) else right)
-    payload = frame(example | {field: value})
-    if right:
-        assert len(parser.frame(payload, RECV)) == 1
-    else:
-        with pytest.raises(VenueMessageError):
-            parser.frame(payload, RECV)
+def test_a_field_of_another_type_is_refused(parser, example, field):
+    # An empty funding rate is how the venue writes "none"; it may also be negative.
+    right = {"m": [True], "r": ["", "-1.00"]}.get(field, [])
+    right += [[]] if example is DEPTH and field in "ab" else []
+    for value in WRONG:
+        payload = frame(example | {field: value})
+        if any(value is item or value == item for item in right):
+            assert len(parser.frame(payload, RECV)) == 1
+        else:
+            with pytest.raises(VenueMessageError):
+                parser.frame(payload, RECV)
 
 
 BAD_NUMBERS = ["NaN", "Infinity", "-Infinity", "1e400", "1e-5", "-1.00", "0", "0.00", "", ".",

@@ -31,7 +31,7 @@ def oracle(rows, price_scale, qty_scale):
     return result if sound else None
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(
     rows=st.lists(st.tuples(PLAIN | SENSIBLE, PLAIN | SENSIBLE), max_size=6),
     price_scale=st.integers(0, 18),
@@ -56,7 +56,7 @@ def test_levels_are_exact_or_refused(rows, price_scale, qty_scale, spaces):
         assert [tuple(row) for row in levels.tolist()] == expected
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(
     rows=st.lists(st.tuples(SENSIBLE, SENSIBLE), min_size=1, max_size=4),
     at=st.integers(0, 200),
@@ -111,7 +111,7 @@ def test_as_many_levels_as_fit_and_no_more():
         PARSER.parse(json.dumps([*rows, ["1", "1"]]).encode(), 0, 0)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(
     bids=st.lists(st.tuples(SENSIBLE, SENSIBLE), max_size=5),
     asks=st.lists(st.tuples(SENSIBLE, PLAIN), max_size=5),

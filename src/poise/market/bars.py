@@ -296,7 +296,7 @@ class BarBuilder:
         assert second is not None
         first = min(self._late)
         before = [number for number in self._late if number not in self._closed]
-        carried = self._late[max(before, default=first)]
+        carried: int = self._late[max(before, default=first)]
         # Ascending: seconds are closed one after the other.
         for number, bar in self._closed.items():
             if number < first:
