@@ -24,6 +24,11 @@ _COLLECTIONS, _COLLECTING_NS = 0, 1
 _BYTES = 8 * (_HEAD + 2 * ROWS)
 
 
+def _shared(path):
+    with Path(path).open("r+b") as file:
+        return mmap.mmap(file.fileno(), _BYTES)
+
+
 class ProbeSettings(msgspec.Struct, frozen=True):
     """Of the core, and of the file that is shared."""
 
@@ -36,9 +41,7 @@ class Ring:
 
     def __init__(self, path):
         Path(path).write_bytes(b"\0" * _BYTES)
-        with Path(path).open("r+b") as file:
-            self._memory = mmap.mmap(file.fileno(), _BYTES)
-        cells = np.frombuffer(self._memory, dtype=np.int64)
+        cells = np.frombuffer(_shared(path), dtype=np.int64)
         self._head, self._rows = cells[:_HEAD], cells[_HEAD:].reshape(ROWS, 2)
 
     @property
@@ -68,9 +71,7 @@ class Ring:
 
 async def core_work(settings, stop, say, ready):
     """Run a core that writes its times down."""
-    with Path(settings.path).open("r+b") as file:
-        memory = mmap.mmap(file.fileno(), _BYTES)
-    cells = memoryview(memory).cast("q")
+    cells = memoryview(_shared(settings.path)).cast("q")
     sum(cells[::512])  # touch every page now: resident memory must not grow because of us
     _Watched.cells = cells
     gc.callbacks.append(_count_collections(cells))

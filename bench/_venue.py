@@ -130,7 +130,10 @@ class _Venue:
                     f'"E":{now},"s":"{symbol}","p":"61800.20000000","i":"61801.00000000",'
                     f'"P":"61800.00000000","r":"0.00010000","T":{now + 3_600_000}}}}}'
                 )
-                self._marks.sendall(_text(data.encode()))
+                try:
+                    self._marks.sendall(_text(data.encode()))
+                except OSError:
+                    return  # the core has gone
 
     # --- REST
 

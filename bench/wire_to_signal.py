@@ -133,7 +133,7 @@ class Bench:
         """Trickle until the core has its history; returns how many rows are warm."""
         end = time.monotonic() + 120
         while time.monotonic() < end:
-            self.play(1_000, 2)
+            self.play(5_000, 2)
             for text in self.said:
                 if text.startswith("ready:"):
                     return text
@@ -154,7 +154,9 @@ class Bench:
         recv, end = self.ring.rows(first, count)
         if not done and patience_s >= 30.0:
             raise RuntimeError(f"{int((end == 0).sum())} frames never came: {self.said[-3:]}")
-        return Stretch(np.frombuffer(times, np.int64), recv, end, self.feed.kinds(first, count), late_ns)
+        return Stretch(
+            np.frombuffer(times, np.int64), recv, end, self.feed.kinds(first, count), late_ns
+        )
 
     def usage(self):
         pids = {"core": self.core.pid, "sender": self.sender.pid}
@@ -246,9 +248,12 @@ def measured(bench, rate, seconds):
     return stretch.latencies() | {
         "rate_msg_s": rate,
         "messages": len(stretch.kinds),
-        "reads": int(len(np.unique(stretch.recv))),
+        "reads": len(np.unique(stretch.recv)),
         "sender_latest_us": round(stretch.late_ns / 1e3),
-        "mix": {k: round(100 * float(n) / len(stretch.kinds), 1) for k, n in zip(KINDS, counts)},
+        "mix": {
+            k: round(100 * float(n) / len(stretch.kinds), 1)
+            for k, n in zip(KINDS, counts, strict=True)
+        },
         "gc_collections": bench.ring.collections - collections,
         "gc_ms": round(bench.ring.collecting_ms - collecting, 1),
         "cpu": cpu,
@@ -271,10 +276,7 @@ def saturation(bench, seconds, start):
         low, high = (rate, high) if held else (low, rate)
         if low and high and high - low <= 0.05 * low:
             break
-        if low and high:
-            rate = (low + high) / 2
-        else:
-            rate = low * 1.25 if low else high / 1.25
+        rate = (low + high) / 2 if low and high else 1.25 * low or high / 1.25
         if rate * seconds > ROWS:
             break
     return {"saturation_msg_s": int(low), "saturation_trials": trials}
@@ -290,7 +292,9 @@ def soak(bench, rate, minutes):
         clock.append(time.monotonic() / 60)
         for name, pid in pids.items():
             rows[name].append(rss_mb(pid))
-        print(f"  {' '.join(f'{name} {each[-1]:.1f} MB' for name, each in rows.items())}", flush=True)
+        print(
+            f"  {' '.join(f'{name} {each[-1]:.1f} MB' for name, each in rows.items())}", flush=True
+        )
     slopes = {name: float(np.polyfit(clock, each, 1)[0]) for name, each in rows.items()}
     return {
         "rss_mb": {name: [round(x, 1) for x in each] for name, each in rows.items()},
@@ -304,9 +308,9 @@ def work(options, folder):
     result = {"bench": "wire_to_signal", "machine": machine(), "pace": options.pace}
     bench = Bench(feed, folder, options.pace)
     try:
+        result["stages"] = measure_stages(feed)
         bench.start(edge=not options.no_edge)
         result["warm"] = bench.warm()
-        result["stages"] = measure_stages(feed)
         result |= measured(bench, options.rate, options.seconds)
         result["edge"] = bench.edge is not None
         if options.soak:

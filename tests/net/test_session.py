@@ -177,6 +177,16 @@ def test_a_silent_socket_is_pinged_and_lives_by_its_pong(rig, mini):
     assert bench.closes == []
 
 
+def test_pings_count_against_the_pace_of_messages(rig, mini):
+    bench = rig(mini(rate=0.05, channels=("trade",)))
+    bench.opened(1)
+    bench.ack(1)
+    bench.run(21)
+    assert bench.pings == 0
+    bench.run(3)
+    assert bench.pings == 1
+
+
 def test_a_half_open_socket_is_given_up(rig, mini):
     bench = rig(mini(channels=("trade",)))
     bench.opened(1)
@@ -239,6 +249,13 @@ def test_the_handshake_budget_is_shared_by_all_sockets(rig, mini):
         assert last - first >= 300 * SECOND
 
 
+def test_streams_without_a_socket_come_before_hand_overs_in_the_budget(rig, mini):
+    bench = rig(mini(max_streams=2, connects=1, lifetime_s=250), instruments=2).live()
+    bench.until_opens(2, [(1, "S0@quote")])
+    bench.opened(2)
+    assert bench.asks(2)[0][1]["params"] == ["S1@quote", "S1@trade"]
+
+
 def test_rotation_opens_a_successor_and_closes_the_old_one_after_first_frames(rig, mini):
     bench = rig(mini(lifetime_s=1000)).live()
     talking = [(1, "S0@quote")]
@@ -285,6 +302,20 @@ def test_the_old_socket_dies_during_the_hand_over(rig, mini, ready):
     bench.run(5, feeding=[(2, "S0@quote")])
     assert bench.opens == [1, 2]
     assert set(bench.sources().values()) == {"socket"}
+    bench.until_opens(3, [(2, "S0@quote")])  # it will be followed in its turn
+    assert bench.times(Open)[2] - bench.times(Open)[1] < 960 * SECOND
+
+
+def test_a_successor_that_lacks_one_stream_is_dropped(rig, mini):
+    talking = [(1, "S0@quote"), (1, "S1@quote")]
+    bench = rig(mini(lifetime_s=1000), instruments=2).live(1, ["S0@quote", "S1@quote"])
+    bench.until_opens(2, talking)
+    bench.opened(2)
+    bench.ack(2)
+    bench.run(12, feeding=[*talking, (2, "S0@quote")])
+    assert bench.closes[0][0] == 2
+    assert "does not deliver S1@quote" in bench.closes[0][1]
+    assert bench.downs() == []
 
 
 def test_a_successor_that_cannot_connect_is_tried_again_and_harms_nothing(rig, mini):

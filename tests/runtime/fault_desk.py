@@ -105,10 +105,14 @@ class Desk:
 
     # --- the run
 
-    def run(self):
-        """Until the faults are over and everything has been well for a while."""
+    def begin(self):
+        """Start the run and its sockets."""
         self._control(run_started(self.instruments, self.scenario.channel))
         self.driver.start()
+
+    def run(self):
+        """Until the faults are over and everything has been well for a while."""
+        self.begin()
         faulty_ns = START_NS + int(self.scenario.last_s * SECOND)
         well_since = 0
         for tick in range(1, LONGEST_S * 10):

@@ -65,6 +65,7 @@ CALM_LOOKS = 8
 LOOK_S = 0.05
 MOST_LOOKS = 3_000
 """Waits are bounded far beyond any slow machine, within the timeout of a test."""
+LET_GO_LOOKS = 400
 CROSSED_FOR_NS = 60 * SECOND
 """A machine that stops for a while stops the timer too: how long a lie stood proves nothing."""
 DRAWN = 6
@@ -285,7 +286,7 @@ def held():
     process = psutil.Process()
     return (
         {(c.fd, c.laddr, c.raddr) for c in process.net_connections("all") if c.fd >= 0},
-        process.num_fds(),
+        {each.path for each in process.open_files()},
         asyncio.all_tasks(),
         {t.name for t in threading.enumerate() if not t.name.startswith("asyncio_")},
     )
@@ -293,10 +294,10 @@ def held():
 
 async def nothing_more_than(before):
     """No socket, file, task or thread more than before; the loop gets its time to let go."""
-    for _ in range(MOST_LOOKS):
+    for _ in range(LET_GO_LOOKS):
         gc.collect()
         now = held()
         if now[0] <= before[0] and now[1] <= before[1] and now[2:] == before[2:]:
             return
         await asyncio.sleep(LOOK_S)
-    raise AssertionError(f"left over: {[b for a, b in zip(before, now, strict=True) if a != b]}")
+    raise AssertionError(f"left over: {now} after {before}")

@@ -171,7 +171,7 @@ class PairView:
             row=rows[0],
             history=wire.PairHistory(*columns_of(kept, length_ms)),
             sentence=sentence(run, rows[0]),
-            price_source=price_source(kept, rows[0].window),
+            price_source=price_source(kept),
             conventions=list(CONVENTIONS),
         )
 
@@ -248,11 +248,11 @@ def columns_of(kept: _Kept | None, length_ms: int, start: int = 0) -> list[Any]:
     return [ends, *(known_list(array) for array in arrays)]
 
 
-def price_source(kept: _Kept | None, window: int) -> str:
+def price_source(kept: _Kept | None) -> str:
     """What the closes of the window are."""
     if kept is None:
         return "trade"
-    used = 2 * min(len(kept.past.number), window)
+    used = kept.past.closes
     if kept.past.mids == used:
         return "mid"
     return "trade" if kept.past.mids == 0 else f"mid ({kept.past.mids} of {used}), else trade"

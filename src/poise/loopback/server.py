@@ -153,7 +153,9 @@ class LoopbackServer:
                 self._deliver(early)
                 await self._read(session, ws)
         except ConnectionResetError:
-            pass  # the peer left during its handshake: nobody is there to answer
+            # The peer left during its handshake. Nobody is there to answer, but aiohttp wants an
+            # answer that it can try to send; a socket without handshake is none.
+            return web.Response(status=400)
         finally:
             self._early.pop(session, None)
             self._sockets.pop(session, None)

@@ -65,8 +65,8 @@ def _set(rows: np.ndarray, size: int, key: int, qty: int) -> int:
 
 
 @kernel
-def _merge(rows: np.ndarray, size: int, levels: np.ndarray, sign: int) -> int:
-    """Set levels given in ascending price; returns the new number of levels.
+def _merge(rows: np.ndarray, size: int, levels: np.ndarray, sign: int, step: int) -> int:
+    """Set sorted levels, towards the touch with `step` 1; returns the new number of levels.
 
     One walk towards the touch sets what is known and closes up over what is removed, one walk back
     makes room for what is new: a row moves twice at most, however many levels change.
@@ -74,12 +74,12 @@ def _merge(rows: np.ndarray, size: int, levels: np.ndarray, sign: int) -> int:
     count = levels.shape[0]
     places = np.empty(count, dtype=np.int64)
     added = 0
-    level = 0 if sign > 0 else count - 1
+    level = 0 if step > 0 else count - 1
     put = at = _find(rows, size, sign * levels[level, 0])
     for n in range(count):
         key = sign * levels[level, 0]
         qty = levels[level, 1]
-        level += sign
+        level += step
         if put == at:
             while at < size and rows[at, 0] < key:
                 at += 1
@@ -106,7 +106,7 @@ def _merge(rows: np.ndarray, size: int, levels: np.ndarray, sign: int) -> int:
     end = size - (at - put)
     size = end + added
     for n in range(count - 1, -1, -1):
-        level -= sign
+        level -= step
         if places[n] >= 0:
             while end > places[n]:
                 end -= 1
@@ -122,11 +122,12 @@ def _merge(rows: np.ndarray, size: int, levels: np.ndarray, sign: int) -> int:
 def _side(rows: np.ndarray, size: int, levels: np.ndarray, sign: int) -> int:
     """Set levels of one side, at once if there is room and they are sorted, as the wire's are."""
     count = levels.shape[0]
-    at_once = 0 < count <= rows.shape[0] - size
+    rising = falling = 0 < count <= rows.shape[0] - size
     for i in range(1, count):
-        at_once &= levels[i - 1, 0] < levels[i, 0]
-    if at_once:
-        return _merge(rows, size, levels, sign)
+        rising &= levels[i - 1, 0] < levels[i, 0]
+        falling &= levels[i - 1, 0] > levels[i, 0]
+    if rising or falling:
+        return _merge(rows, size, levels, sign, sign if rising else -sign)
     for i in range(count):
         size = _set(rows, size, sign * levels[i, 0], levels[i, 1])
     return size

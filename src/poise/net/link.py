@@ -66,6 +66,7 @@ class Link:
         self._to_drop: list[str] = []
         self._heard_ns = now
         self._pinged_ns = NEVER
+        self._looked_ns = now
         self._due_ns = now + settings.connect_timeout_ns
         self._to_send = False
 
@@ -76,9 +77,10 @@ class Link:
 
     @property
     def dead(self) -> bool:
-        """Whether nothing that ought to talk on this socket does."""
-        if not self.is_open:
-            return False
+        """Whether nothing that ought to talk on this socket does, nor anything else."""
+        heard_ns = max(self.seen.values(), default=-NEVER)
+        if not self.is_open or self._looked_ns - heard_ns < self._settings.ping_after_ns:
+            return False  # a quiet stream has just spoken: only its neighbours are to be repaired
         subs = self.subscriptions.values()
         judged = [sub for sub in subs if sub.talkative] or list(subs)
         return bool(judged) and all(sub.state is Leg.SILENT for sub in judged)
@@ -165,6 +167,7 @@ class Link:
 
     def tick(self, now_ns: int, out: list[SocketAction]) -> list[tuple[str, str]]:
         """Look at every clock; returns the streams that fell silent, with the reason."""
+        self._looked_ns = now_ns
         if not self.is_open:
             if now_ns >= self._due_ns:
                 self.broken = "no handshake in time"

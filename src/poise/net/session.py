@@ -31,6 +31,8 @@ from poise.net.stream import Stream
 
 _FIVE_MINUTES_NS = 300 * NS_PER_S
 _REVIEW_NS = 1 * NS_PER_S
+_NOT_POLLED: frozenset[Channel] = frozenset({"depth", "mark"})
+"""Nothing stands in for these, so their failure alone is no reason to poll."""
 
 
 class Session:
@@ -201,7 +203,9 @@ class Session:
         needy: dict[InstrumentIx, None] = {}
         for shard in self._shards:
             for stream in shard.streams.values():
-                if stream.source != "socket" and (
+                if stream.spec.channel in _NOT_POLLED or stream.source == "socket":
+                    continue
+                if (
                     max(shard.failures, stream.silences) >= settings.failures_before_rest
                     or now_ns - stream.down_ns >= settings.rest_after_ns
                 ):

@@ -276,9 +276,6 @@ class Shard:
         self.main, self.heir, self.old = heir, None, main
         self._old_close_ns = now_ns + _LINGER_NS
         self._plan_rotation(heir)
-        for name, stream in self.streams.items():
-            if stream.source != "socket":
-                self._plan_repair(name, now_ns)
 
     def _dismiss_old(self, out: list[Action]) -> None:
         if self.old is not None:

@@ -1,6 +1,7 @@
 """A pair's past on one timeframe: the live table's kernels run over the bars in memory."""
 
 import math
+from dataclasses import fields
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,9 @@ class PairPast(NamedTuple):
     beta_stderr
         Standard error of the window regression's slope.
     mids
-        How many of the ``2 x min(n, window)`` newest closes are mids; the rest are trades.
+        How many of the `closes` of both legs' newest window are mids; the rest are trades.
+    closes
+        How many closes that window holds, both legs together.
     """
 
     number: Ints
@@ -34,6 +37,7 @@ class PairPast(NamedTuple):
     history: PairHistory
     beta_stderr: Floats
     mids: int
+    closes: int
 
 
 def pair_past(closes: CloseWindows, y: int, x: int, window: int, row: int) -> PairPast | None:
@@ -58,7 +62,13 @@ def pair_past(closes: CloseWindows, y: int, x: int, window: int, row: int) -> Pa
     history = pair_history(log_y, log_x, window, number + row)
     used = min(count, window)
     mids = closes.mids_in(y, newest, used) + closes.mids_in(x, newest, used)
-    return PairPast(number, log_y, log_x, history, _stderr(history.sigma, log_x, window), mids)
+    beta_stderr = _stderr(history.sigma, log_x, window)
+    # Bars that only fill the first window have no statistics: charts begin behind them.
+    shown = slice(window - 1 if count > window else 0, None)
+    history = PairHistory(*(getattr(history, item.name)[shown] for item in fields(history)))
+    return PairPast(
+        number[shown], log_y[shown], log_x[shown], history, beta_stderr[shown], mids, 2 * used
+    )
 
 
 def _stderr(sigma: Floats, log_x: Floats, window: int) -> Floats:
