@@ -219,34 +219,43 @@ class Feed:
         """Instrument of each frame of a stretch."""
         return self._owner[np.arange(first, first + count) % len(self._order)]
 
-    def build(self, first, times_ns):
-        """Bytes of the frames from number `first` on, to be sent at `times_ns`; and their ends."""
-        wires, ends = [], []
-        for at in range(0, len(times_ns), _BLOCK):
-            block, sizes = self._build(first + at, times_ns[at : at + _BLOCK])
-            wires.append(block)
-            ends.append(sizes)
-        return b"".join(wires), np.cumsum(np.concatenate(ends))
+    def build(self, first, count):
+        """Bytes of `count` frames from number `first` on, without their times; see `stamp`."""
+        blocks = [
+            self._build(at, min(_BLOCK, first + count - at))
+            for at in range(first, first + count, _BLOCK)
+        ]
+        ends = np.cumsum(np.concatenate([sizes for _, sizes, _ in blocks]))
+        begins = np.concatenate(([0], ends[:-1]))[:, None]
+        places = np.concatenate([places for _, _, places in blocks]) + begins
+        return bytearray().join(block for block, _, _ in blocks), ends, places
 
-    def _build(self, first, times_ns):
-        number = np.arange(first, first + len(times_ns))
+    def _build(self, first, count):
+        number = np.arange(first, first + count)
         frames = self._order[number % len(self._order)]
         owners = self._owner[number % len(self._order)]
         rounds = number // len(self._order) + (frames < self._start[owners])
         buffer = bytearray(b"".join([self._frames[each] for each in frames.tolist()]))
         out = np.frombuffer(buffer, np.uint8)
         sizes = self._sizes[frames]
-        fields = self._fields[frames] + (np.cumsum(sizes) - sizes)[:, None]
+        places = self._fields[frames]
+        fields = places + (np.cumsum(sizes) - sizes)[:, None]
         three, thirteen, ten = np.arange(3), np.arange(13), np.arange(10)
         out[fields[:, 0, None] + three] = self._lower[owners]
         out[fields[:, 1, None] + three] = self._upper[owners]
-        stamps = _digits(times_ns // 1_000_000, 13)
-        out[fields[:, 2, None] + thirteen] = stamps
-        out[fields[:, 3, None] + thirteen] = stamps
         ids = self._ids[frames] + (rounds * self._step[frames])[:, None]
         trades = self._kinds[frames] == TRADE
         out[fields[trades, 4, None] + ten] = _digits(ids[trades, 0], 10)
         for slot in (4, 5, 6):  # frames with one id hold it three times: written alike
             some = ~trades
             out[fields[some, slot, None] + thirteen] = _digits(ids[some, slot - 4], 13)
-        return buffer, sizes
+        return buffer, sizes, places[:, 2:4]
+
+
+def stamp(wire, places, times_ns):
+    """Write the times into built frames."""
+    out, thirteen = np.frombuffer(wire, np.uint8), np.arange(13)
+    for at in range(0, len(times_ns), _BLOCK):
+        digits = _digits(times_ns[at : at + _BLOCK] // 1_000_000, 13)
+        for column in (0, 1):
+            out[places[at : at + _BLOCK, column, None] + thirteen] = digits

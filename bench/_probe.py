@@ -99,20 +99,26 @@ class _Watched(Core):
 
     def __init__(self, *args):
         super().__init__(*args)
-        self._at = _HEAD
-        self._end = _HEAD + 2 * ROWS
-        self._public = ""
+        self.on_frame = _watch(super().on_frame, self.cells)
 
-    def on_frame(self, source, payload, recv_ns):
-        super().on_frame(source, payload, recv_ns)
-        done_ns = time.time_ns()
-        if source is not self._public:
-            if not source.startswith("ws:public") or payload[:2] != b'{"' or payload[2] != 115:
-                return
-            self._public = source
-        at = self._at
-        cells = self.cells
-        cells[at] = recv_ns
-        cells[at + 1] = done_ns
-        at += 2
-        self._at = at if at < self._end else _HEAD
+
+def _watch(on_frame, cells):
+    """`Core.on_frame` with two stores behind it; a closure, for it is on the path it measures."""
+    at, end, public, clock = _HEAD, _HEAD + 2 * ROWS, "", time.time_ns
+
+    def watched(source, payload, recv_ns):
+        nonlocal at, public
+        on_frame(source, payload, recv_ns)
+        if source is public:
+            cells[at] = recv_ns
+            cells[at + 1] = clock()
+            at += 2
+            if at == end:
+                at = _HEAD
+        elif source.startswith("ws:public") and payload.startswith(b'{"stream"'):
+            public = source
+            cells[at] = recv_ns
+            cells[at + 1] = clock()
+            at += 2
+
+    return watched

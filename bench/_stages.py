@@ -5,7 +5,7 @@ import json
 import time
 
 import numpy as np
-from _feed import KINDS, QUOTE
+from _feed import KINDS, QUOTE, stamp
 
 from poise.core.events import PairSpec, Quote, RunStarted, Timer
 from poise.core.instrument import Instrument
@@ -95,11 +95,12 @@ def _core(feed):
 def _payloads(feed, count):
     """Frames as the socket hands them over, with their receive times."""
     times = START_NS + np.arange(count) * GAP_NS
-    wire, ends = feed.build(0, times)
+    wire, ends, places = feed.build(0, count)
+    stamp(wire, places, times)
     begin, rows = 0, []
     for end, at in zip(ends.tolist(), times.tolist(), strict=True):
         head = 4 if wire[begin + 1] == 126 else 2
-        rows.append((wire[begin + head : end], at))
+        rows.append((bytes(wire[begin + head : end]), at))
         begin = end
     return rows
 

@@ -16,11 +16,13 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+from _feed import stamp
 from _stages import exchange_info, snapshot
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_BUILD_NS_PER_FRAME = 12_000
+_STAMP_NS = 3_000
 _PR_SET_TIMERSLACK = 29
+PAST_S = 330
 STREAMS = 3
 """Flowing streams of an instrument: trade, quote, depth."""
 
@@ -46,6 +48,7 @@ class _Venue:
         self._flow = None
         self._marks = None
         self._subscribed = 0
+        self._paged = {}
         self._changed = threading.Condition()
         server = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = server.getsockname()[1]
@@ -66,12 +69,13 @@ class _Venue:
             gaps = self._rng.exponential(1.0, count)
         else:
             gaps = np.ones(count)
-        start = time.time_ns() + 300_000_000 + _BUILD_NS_PER_FRAME * count
-        times = start + np.rint(np.cumsum(gaps) * (1e9 / rate)).astype(np.int64)
-        wire, ends = self.feed.build(first, times)
+        wire, ends, places = self.feed.build(first, count)
         self.next_frame += count
+        start = time.time_ns() + 500_000_000 + _STAMP_NS * count
+        times = start + np.rint(np.cumsum(gaps) * (1e9 / rate)).astype(np.int64)
+        stamp(wire, places, times)
         if time.time_ns() > start:
-            raise RuntimeError("building took longer than foreseen: the machine is too busy")
+            raise RuntimeError("stamping took longer than foreseen: the machine is too busy")
         late_ns = _send(self._flow, memoryview(wire), ends.tolist(), times.tolist())
         return first, times.tobytes(), late_ns
 
@@ -150,25 +154,29 @@ class _Venue:
         if name == "klines":
             return json.dumps(_klines(ix, query["interval"], int(query["limit"]))).encode()
         if name == "aggTrades":
-            return json.dumps(self._past_trades(ix) if "startTime" in query else []).encode()
+            return json.dumps(self._past_trades(ix, first="startTime" in query)).encode()
         return b""
 
-    def _past_trades(self, ix):
-        """One trade each of the last seconds, up to the id before the first that will be sent."""
-        last_id, count = self.feed.first_trade_id(ix) - 1, 330
+    def _past_trades(self, ix, *, first):
+        """One trade a second: those before the first that is sent, then those since that answer."""
         now = time.time_ns() // 1_000_000
-        path = _walk(ix, count)
+        next_id = self.feed.first_trade_id(ix)
+        if first:
+            self._paged[ix] = now
+        since = (now - self._paged[ix]) // 1000
+        rows = range(-PAST_S, 0) if first else range(since)
+        path = _walk(ix, PAST_S + since)
         return [
             {
-                "a": n + 1,
-                "p": f"{path[n]:.2f}",
+                "a": PAST_S + n + 1,
+                "p": f"{path[PAST_S + n]:.2f}",
                 "q": "0.100",
-                "f": last_id - count + 1 + n,
-                "l": last_id - count + 1 + n,
-                "T": now - (count - n) * 1000,
+                "f": next_id + n,
+                "l": next_id + n,
+                "T": self._paged[ix] + n * 1000,
                 "m": False,
             }
-            for n in range(count)
+            for n in rows
         ]
 
 

@@ -96,6 +96,7 @@ class Bench:
         )
         self.core = self.begin("core", CORE_WORK, ProbeSettings(settings, str(self._ring_path)))
         if edge:
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
             address = self.begin_edge(settings)
             self._client = threading.Thread(target=_listen, args=(address,), daemon=True)
             self._client.start()
@@ -306,6 +307,7 @@ def soak(bench, rate, minutes):
 def work(options, folder):
     feed = Feed(recordings(), INSTRUMENTS)
     result = {"bench": "wire_to_signal", "machine": machine(), "pace": options.pace}
+    result["alone"] = options.alone
     bench = Bench(feed, folder, options.pace)
     try:
         result["stages"] = measure_stages(feed)
@@ -332,6 +334,11 @@ def main():
     parser.add_argument("--start", type=int, default=60_000, help="first rate tried for saturation")
     parser.add_argument("--quick", action="store_true", help="10 s, and trials of 6 s")
     parser.add_argument("--soak", type=int, nargs="?", const=10, default=0, metavar="MINUTES")
+    parser.add_argument(
+        "--alone",
+        action="store_true",
+        help="sender and core at real-time priority (needs root): for a machine that others use too",
+    )
     parser.add_argument("--no-edge", action="store_true")
     parser.add_argument("--no-saturation", action="store_true")
     parser.add_argument("--folder", type=Path, default=None, help="where to write; removed after")
@@ -341,6 +348,8 @@ def main():
         raise SystemExit("no recordings: set POISE_DATA to the folder that holds hftbacktest/")
     if options.quick:
         options.seconds = min(options.seconds, 10)
+    if options.alone:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(5))  # inherited by the children
     folder = Path(tempfile.mkdtemp(prefix="poise-wire-", dir=options.folder))
     try:
         result = work(options, folder)

@@ -41,6 +41,13 @@ def test_weight_is_free_at_the_time_named(steps):
         assert budget.take(weight, now, reserved=reserved)
 
 
+def test_a_minute_is_a_whole_minute():
+    budget = WeightBudget(LIMITS)
+    assert budget.take(100, 0, reserved=True)
+    assert not budget.take(1, MINUTE - 1, reserved=True)
+    assert budget.take(100, MINUTE, reserved=True)
+
+
 def test_what_exceeds_the_limit_is_never_free():
     budget = WeightBudget(LIMITS)
     assert budget.next_free_ns(101, 0, reserved=True) == NEVER

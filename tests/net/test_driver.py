@@ -13,12 +13,15 @@ import pytest
 import trustme
 import uvloop
 from aiohttp import web
+from picows import WSMsgType
+from picows.picows import _make_test_ws_frame
 
 from poise.core.errors import TransientError, VenueRejected
 from poise.core.events import HealFailed, StreamDown, StreamUp
 from poise.core.outputs import HealBook, HealTrades
 from poise.core.venue import RestRequest
 from poise.net.driver import Driver
+from poise.net.driver.connection import Connection
 from poise.net.settings import NetSettings
 
 MS = 1_000_000
@@ -30,7 +33,8 @@ class Server:
 
     def __init__(self, tls=None):
         self.tls = tls
-        self.sockets, self.requests, self.subscribed, self.closes = [], [], [], []
+        self.sockets, self.requests, self.subscribed = [], [], []
+        self.closes, self.pongs = [], []
         self.acknowledges = self.talks = self.answers_pings = True
         self.refuses = 0
         self.rest = (200, {}, b"{}")
@@ -64,7 +68,9 @@ class Server:
         await ws.prepare(request)
         self.sockets.append((ws, request.transport))
         async for message in ws:
-            if message.type is aiohttp.WSMsgType.TEXT:
+            if message.type is aiohttp.WSMsgType.PONG:
+                self.pongs.append(message.data)
+            elif message.type is aiohttp.WSMsgType.TEXT:
                 await self._control(ws, msgspec.json.decode(message.data))
         self.closes.append(ws.close_code)
         return ws
@@ -340,6 +346,19 @@ def test_a_frame_too_large_ends_the_socket(run, feed):
     run(main())
 
 
+def test_pings_are_answered_with_their_payload(run, feed):
+    async def main():
+        async with Server() as server:
+            server.answers_pings = False  # so that aiohttp shows the pongs it gets
+            driver, sink = feed(server)
+            async with driver:
+                await eventually(lambda: sink.up() == BOTH)
+                server.raw(ws_frame(b"1790000000", PING))
+                await eventually(lambda: server.pongs == [b"1790000000"])
+
+    run(main())
+
+
 def test_fragments_are_joined_within_the_limit(run, feed):
     async def main():
         async with Server() as server:
@@ -347,18 +366,45 @@ def test_fragments_are_joined_within_the_limit(run, feed):
             async with driver:
                 await eventually(lambda: sink.up() == BOTH)
                 whole = b'{"stream":"S0@quote","data":"' + b"y" * 300 + b'"}'
-                server.raw(
-                    ws_frame(whole[:40], TEXT, fin=False)
-                    + ws_frame(b"", PING)
-                    + ws_frame(whole[40:90], CONTINUATION, fin=False)
-                    + ws_frame(whole[90:], CONTINUATION)
-                )
-                await eventually(lambda: whole in payloads(sink))
-                for _ in range(30):
-                    server.raw(ws_frame(b"z" * 4000, CONTINUATION if _ else TEXT, fin=False))
-                await eventually(lambda: len(server.sockets) == 2)
+                for _ in range(2):  # the second has a beginning that is known by then
+                    server.raw(
+                        ws_frame(whole[:60], TEXT, fin=False)
+                        + ws_frame(b"", PING)
+                        + ws_frame(whole[60:90], CONTINUATION, fin=False)
+                        + ws_frame(whole[90:], CONTINUATION)
+                        + ws_frame(whole)
+                    )
+                await eventually(lambda: payloads(sink).count(whole) == 4)
+                assert len(sink.frames) == 6
+                for i in range(30):
+                    server.raw(ws_frame(b"z" * 4000, CONTINUATION if i else TEXT, fin=False))
+                await eventually(lambda: server.closes == [1009])
+                await eventually(lambda: len(server.sockets) == 2 and sink.up() == BOTH)
 
     run(main())
+
+
+def test_streams_are_not_mistaken_for_others_with_the_same_beginning(recorder, mini):
+    class Owner:
+        now_ns = staticmethod(lambda: 7)
+        unusual = staticmethod(lambda *_: False)
+
+    sink = recorder()
+    connection = Connection(1, "ws", Owner(), mini().stream_of, sink.on_frame, 1 << 16)
+    long = "a" * 60
+    connection.seen = dict.fromkeys([f"{long}@quote", f"{long}@trade", "b@quote"], 0)
+
+    def take(name):
+        frame = _make_test_ws_frame(WSMsgType.TEXT, b'{"stream":"%b","data":1}' % name, True, False)
+        connection.on_ws_frame(None, frame)
+
+    for _ in range(3):
+        take(f"{long}@quote".encode())
+        take(b"b@quote")
+    assert connection.seen == {f"{long}@quote": 7, f"{long}@trade": 0, "b@quote": 7}
+    take(f"{long}@trade".encode())
+    assert set(connection.seen.values()) == {7}
+    assert connection.messages == len(sink.frames) == 7
 
 
 def test_garbage_reaches_the_sink_to_be_quarantined_and_acknowledgements_do_not(run, feed):
@@ -460,14 +506,19 @@ def test_what_the_sink_raises_stops_the_feed_and_is_told(run, feed, recorder):
     run(main())
 
 
-def test_a_sink_may_heal_from_inside_its_callbacks(run, feed, recorder):
+def test_a_sink_may_heal_from_inside_its_callbacks_and_is_not_reentered(run, feed, recorder):
     class Eager(recorder):
         driver = None
+        depth = deepest = 0
 
         def on_event(self, event):
+            self.depth += 1
+            self.deepest = max(self.deepest, self.depth)
             super().on_event(event)
             if isinstance(event, StreamUp):
                 self.driver.heal(HealBook(0, len(self.events)))
+                self.driver.heal(HealTrades(99, "trade", 1, len(self.events)))  # fails at once
+            self.depth -= 1
 
     async def main():
         async with Server() as server:
@@ -475,6 +526,8 @@ def test_a_sink_may_heal_from_inside_its_callbacks(run, feed, recorder):
             sink.driver = driver
             async with driver:
                 await eventually(lambda: len(sink.answers) == 2)
+                assert sum(isinstance(event, HealFailed) for event in sink.events) == 2
+                assert sink.deepest == 1
 
     run(main())
 

@@ -38,7 +38,7 @@ def test_silent_marks_do_not_cost_the_trades_beside_them(desk_with):
 
 
 def test_a_refusal_of_several_requests_at_once_is_one_refusal(desk_with):
-    """Three snapshots asked for at start-up, three 418 without Retry-After: two minutes, not eight."""
+    """Three snapshots asked for, three 418 without Retry-After: two minutes, not eight."""
     ban = Fault(FaultKind.HTTP_418, "*/depth", at_s=(0.0, 0.0, 0.0))
     desk = play(desk_with(ban), 140)
     assert desk.injected["http_418"] == 3

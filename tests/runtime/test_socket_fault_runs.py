@@ -14,6 +14,9 @@ from tests.runtime.socket_desk import Run
 from poise.loopback.faults import FaultKind
 from poise.runtime.kernels import warm_kernels
 
+# Beside other work on two cores a run may outlast every patience: `make campaign` plays them.
+pytestmark = pytest.mark.campaign
+
 RUNS = 20
 OVER_TLS = 19
 

@@ -130,6 +130,7 @@ def test_the_same_trades(direct, live):
     assert core.sequencer.quarantined == 0
 
 
+@pytest.mark.campaign
 def test_the_same_books_at_every_update(direct, live):
     noting, _, _, _ = live
     for symbol, count in BOOK_CHECKS.items():

@@ -5,10 +5,22 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from poise.analytics.kernel import portable_log
+from poise.analytics.kernel import kernel, portable_log
 from poise.core.instrument import Instrument
 from poise.core.outputs import Bar
 from poise.market.timeframes import timeframe_ns
+
+
+@kernel
+def _run_length(numbers: np.ndarray, ix: int, number: int, limit: int) -> int:
+    """Bars without a hole, from the slot of bar `number` backwards round the ring."""
+    capacity = numbers.shape[1]
+    slot = number % capacity
+    for length in range(limit):
+        if numbers[ix, slot] != number - length:
+            return length
+        slot = slot - 1 if slot > 0 else capacity - 1
+    return limit
 
 
 class CloseWindows:
@@ -70,10 +82,7 @@ class CloseWindows:
 
     def run_length(self, ix: int, number: int, limit: int) -> int:
         """Bars without a hole that end with bar `number`, at most `limit`."""
-        limit = min(limit, self.capacity)
-        wanted = np.arange(number, number - limit, -1)
-        same = self._numbers[ix, wanted % self.capacity] == wanted
-        return limit if same.all() else int(np.argmin(same))
+        return _run_length(self._numbers, ix, number, min(limit, self.capacity))
 
     def window(self, ix: int, number: int, count: int) -> npt.NDArray[np.float64]:
         """View of `count` log closes ending with bar `number`, oldest first."""

@@ -156,11 +156,8 @@ class Connection(WSListener):
         self.seen = {}
         transport = self._transport
         if transport is None:
-            # Cancelling frees what is not connected yet; after that only picows holds the
-            # connection, and the end of the raw socket makes it let go.
             assert self.task is not None, "connections are born with their task"
             self.task.cancel()
-            _hang_up(self._raw)
         elif not transport.is_disconnected:
             text = reason.encode("ascii", "replace")[:_MAX_CLOSE_REASON]
             transport.send_close(WSCloseCode(code), text)
@@ -283,7 +280,11 @@ async def _dial(host: str, port: int) -> socket.socket:
 
 
 async def _let_go(raw: socket.socket | None) -> None:
-    """Wait until whoever holds a connection has closed its socket; a moment at most."""
+    """End a connection and wait, a moment at most, until its socket is closed.
+
+    Cancelling `ws_connect` during the handshake leaves the transport to picows, which would keep it
+    until its own timeout; the end of the stream makes it let go at once.
+    """
     _hang_up(raw)
     for _ in range(_LOOKS):
         if raw is None or raw.fileno() < 0:
