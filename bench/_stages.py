@@ -24,7 +24,8 @@ GAP_NS = 100_000
 
 def pairs(count, each=2):
     """Every instrument in `2 each` pairs: with its next neighbours."""
-    return [(ix, (ix + step) % count) for ix in range(count) for step in range(1, each + 1)]
+    steps = [step for step in range(1, each + 1) if step % count]
+    return [(ix, (ix + step) % count) for ix in range(count) for step in steps]
 
 
 def exchange_info(symbols):

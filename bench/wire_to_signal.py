@@ -65,7 +65,7 @@ class Bench:
 
     def __init__(self, feed, folder, pace):
         self.feed, self.folder, self.pace = feed, folder, pace
-        self.children, self.said = [], []
+        self.children, self.said, self.ready = [], [], {}
         self.sent = 0
         ours, theirs = multiprocessing.get_context("fork").Pipe()
         self.sender = multiprocessing.get_context("fork").Process(
@@ -95,6 +95,7 @@ class Bench:
             pairs=tuple(f"{names[y]}/{names[x]}" for y, x in pairs(len(names))),
         )
         self.core = self.begin("core", CORE_WORK, ProbeSettings(settings, str(self._ring_path)))
+        self.warmth = self.warm()
         if edge:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
             address = self.begin_edge(settings)
@@ -107,17 +108,19 @@ class Bench:
         self.children.append(child)
         end = time.monotonic() + 120
         while time.monotonic() < end:
-            if wait([child.pipe], 1.0) and isinstance(news := child.news(), Ready | Ended):
-                if isinstance(news, Ended):
-                    raise RuntimeError(f"{name}: {news.error}")
-                child.detail = news.detail
+            if self.core:
+                self.play(2_000, 1)  # silence would be an alarm
+            else:
+                time.sleep(0.1)
+                self.look()
+            if name in self.ready:
                 return child
         raise RuntimeError(f"{name} did not start within 120 s")
 
     def begin_edge(self, core):
         settings = EdgeSettings(environment="replay", data=core.data, link=core.link, port=0)
         self.edge = self.begin("edge", EDGE_WORK, settings)
-        return self.edge.detail
+        return self.ready["edge"]
 
     def look(self):
         """Read what the children say; a child that has ended ends the bench."""
@@ -129,6 +132,8 @@ class Bench:
                         raise RuntimeError(f"{child.name} ended: {news.error}")
                     if isinstance(news, Said):
                         self.said.append(news.text)
+                    if isinstance(news, Ready):
+                        self.ready[child.name] = news.detail
 
     def warm(self):
         """Trickle until the core has its history; returns how many rows are warm."""
@@ -312,7 +317,7 @@ def work(options, folder):
     try:
         result["stages"] = measure_stages(feed)
         bench.start(edge=not options.no_edge)
-        result["warm"] = bench.warm()
+        result["warm"] = bench.warmth
         result |= measured(bench, options.rate, options.seconds)
         result["edge"] = bench.edge is not None
         if options.soak:
@@ -337,7 +342,7 @@ def main():
     parser.add_argument(
         "--alone",
         action="store_true",
-        help="sender and core at real-time priority (needs root): for a machine that others use too",
+        help="sender and core at real-time priority (needs root), where others use the machine",
     )
     parser.add_argument("--no-edge", action="store_true")
     parser.add_argument("--no-saturation", action="store_true")

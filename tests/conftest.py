@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A machine under load, or the first call of a kernel, is no failure.
+settings.register_profile("poise", deadline=None)
+settings.load_profile("poise")
 
 ROOT = Path(__file__).parents[1]
 

@@ -187,17 +187,19 @@ def test_pair_past_stderr_against_its_definition(desk):
             table.put(Bar(ix, *[getattr(one, name) for name in one.__struct_fields__[1:]]))
     closes = table.closes["1s"]
     past = pair_past(closes, 0, 1, 20, 4)
-    assert past.number.tolist() == list(range(1_000, 1_090))
-    for at in (19, 45, 89):
-        leg_x, leg_y = past.log_x[at - 19 : at + 1], past.log_y[at - 19 : at + 1]
+    # The first 19 bars only fill the window: the past begins where statistics do.
+    assert past.number.tolist() == list(range(1_019, 1_090))
+    log_x, log_y = closes.window(1, 1_089, 90), closes.window(0, 1_089, 90)
+    for at in (0, 26, 70):
+        leg_x, leg_y = log_x[at : at + 20], log_y[at : at + 20]
         design = np.column_stack((np.ones(20), leg_x))
         (_, beta), rss, _, _ = np.linalg.lstsq(design, leg_y, rcond=None)
         sigma = np.sqrt(rss[0] / 18)
         error = sigma * np.sqrt(np.linalg.inv(design.T @ design)[1, 1])
         assert past.history.beta[at] == pytest.approx(beta, rel=1e-7)
         assert past.beta_stderr[at] == pytest.approx(error, rel=1e-7)
-    assert np.isnan(past.beta_stderr[:19]).all()
-    assert past.mids == 0
+    assert not np.isnan(past.beta_stderr).any()
+    assert (past.mids, past.closes) == (0, 40)
     s_xx = sum_of_squares(closes, 1, 20)
     assert past.history.sigma[-1] / np.sqrt(s_xx) == pytest.approx(past.beta_stderr[-1], rel=1e-9)
     assert pair_past(closes, 0, 2, 20, 4) is None
