@@ -42,11 +42,14 @@ class Scenario:
         chance = random.Random(f"scenario {seed}")
         channel, has_key = CHANNELS[seed % len(CHANNELS)]
         until_s = chance.uniform(12.0, 20.0)
-        plan = FaultPlan.drawn(seed, until_s, most=chance.choice((4, 6, 12)))
+        faults = [*FaultPlan.drawn(seed, until_s, most=chance.choice((4, 6, 12))).faults]
         if chance.random() < 0.1:
             # Over the connector's limit of a frame, unlike those that plans draw.
-            huge = Fault(FaultKind.HUGE_FRAME, at_s=(chance.uniform(3.0, until_s),), amount=9 << 20)
-            plan = FaultPlan(plan.seed, (*plan.faults, huge), until_s)
+            onset_s = chance.uniform(3.0, until_s)
+            faults.append(Fault(FaultKind.HUGE_FRAME, at_s=(onset_s,), amount=9 << 20))
+        if chance.random() < 0.4:
+            faults.append(Fault(FaultKind.LOST, f"*@{channel}", share=0.03))
+        plan = FaultPlan(seed, tuple(faults), until_s)
         limits = Limits(
             ping_every_ns=chance.randint(2, 20) * SECOND,
             pong_within_ns=5 * SECOND,

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from tests.runtime.fault_scenario import MS
 
-from poise.core.events import BUY, SELL, DepthDiff, DepthSnapshot, HealFailed, Quote
-from poise.core.outputs import Gap
+from poise.core.events import BUY, SELL, DepthDiff, DepthSnapshot, HealFailed, Quote, StreamDown
+from poise.core.outputs import BookState, Gap
 from poise.engine.step import Engine
 from poise.loopback.book import Book as VenueBook
 from poise.loopback.faults import FaultKind
@@ -77,7 +77,7 @@ class Witness:
     def __init__(self, instruments, venue, crossed_for_ns=CROSSED_FOR_NS):
         self.accepted = defaultdict(list)
         self.gaps = defaultdict(list)
-        self.books = self.quotes = 0
+        self.books = self.quotes = self.downs = self.resyncs = 0
         self.errors = []
         self._venue = venue
         self._rows = {item.symbol: item.ix for item in instruments}
@@ -93,10 +93,20 @@ class Witness:
         for output in outputs:
             if isinstance(output, Gap):
                 self.gaps[output.instrument].append(output)
+            elif isinstance(output, BookState):
+                self.resyncs += output.live
         if isinstance(event, DepthDiff | DepthSnapshot):
             self.check_book(market.instruments[event.instrument], event.recv_ns)
         elif isinstance(event, Quote) and market.quote is not None:
             self._check_quote(market.quote)
+        elif isinstance(event, StreamDown):
+            self._check_doubt(market.instruments[event.instrument], event.channel)
+
+    def _check_doubt(self, state, channel):
+        """What no longer comes is no longer shown as live."""
+        self.downs += 1
+        if (channel == "depth" and state.book.live) or (channel == "quote" and state.quote):
+            self.errors.append(f"{channel} of {state.instrument.symbol} is down and still shown")
 
     def check_book(self, state, now_ns):
         """A live book equals the venue's at its id, but for what the venue itself has crossed."""

@@ -26,6 +26,8 @@ BLOCKS_OF_EACH_TEST_RUN = [
 ]
 LEAST_RUNS = 10
 """Every kind of fault must come to pass in so many of the 180."""
+LEAST_HEALED, LEAST_RECORDED, LEAST_RESYNCS, LEAST_DOWNS = 200, 50, 800, 1_500
+"""And they must have had work to do: gaps filled and declared, books joined, streams lost."""
 CAMPAIGN_START, CAMPAIGN_BLOCKS, CAMPAIGN_RUNS = 1_000, 40, 50
 
 
@@ -37,6 +39,7 @@ class Outcome:
     kinds: frozenset[str]
     error: str
     digest: str
+    work: tuple[int, int, int, int]
 
 
 def outcome(seed):
@@ -51,7 +54,10 @@ def outcome(seed):
             f"seed {seed}: {type(problem).__name__}: {problem}\n"
             f"  replay: python -m tests.runtime.fault_desk {seed}"
         )
-    return Outcome(seed, frozenset(desk.injected), error, digest)
+    gaps = [gap for found in desk.witness.gaps.values() for gap in found]
+    healed = sum(gap.healed for gap in gaps)
+    work = (healed, len(gaps) - healed, desk.witness.resyncs, desk.witness.downs)
+    return Outcome(seed, frozenset(desk.injected), error, digest, work)
 
 
 @functools.cache
@@ -71,11 +77,13 @@ def test_every_fault_run_ends_well(block):
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
 def test_every_kind_of_fault_comes_to_pass():
-    runs = Counter(
-        kind for block in range(BLOCKS) for each in block_of(block) for kind in each.kinds
-    )
+    outcomes = [each for block in range(BLOCKS) for each in block_of(block)]
+    runs = Counter(kind for each in outcomes for kind in each.kinds)
     rare = {str(kind): runs[str(kind)] for kind in FaultKind if runs[str(kind)] < LEAST_RUNS}
     assert not rare, f"of {BLOCKS * RUNS} runs: {rare}"
+    work = [sum(column) for column in zip(*(each.work for each in outcomes), strict=True)]
+    least = (LEAST_HEALED, LEAST_RECORDED, LEAST_RESYNCS, LEAST_DOWNS)
+    assert all(a >= b for a, b in zip(work, least, strict=True)), f"{work}, not {least}"
 
 
 @pytest.mark.timeout(900)

@@ -16,6 +16,7 @@ MISSING_MAX = {"trade": 5_000, "aggTrade": 60_000}
 request weight. A longer hole is recorded with the next trade, and the budget left to others."""
 PAGES_MAX = 60
 ZERO_IDS_MAX = 1_000
+_PLACEHOLDER = "the venue sent a placeholder of quantity 0 under this id"
 REPLY_DEADLINE_NS = 15 * NS_PER_S
 RETRY_FIRST_NS = 250 * NS_PER_MS
 ALARM_NS = 1 * NS_PER_S
@@ -107,8 +108,8 @@ class TradeSync:
         if not self._pending:
             return
         if was_whole:
-            if not self._skip_zero_ids(accepted):
-                self._open(now_ns)
+            self._open(now_ns)
+            if not self._skip_zero_ids(now_ns, accepted, outputs):
                 self._ask(now_ns, outputs)
             return
         self._drain(now_ns, accepted, outputs)
@@ -167,10 +168,11 @@ class TradeSync:
     def _hold(self, trade: Trade, accepted: list[Trade], outputs: list[Output]) -> None:
         opened = not self._pending
         self._pending[trade.trade_id] = trade
-        if self._skip_zero_ids(accepted):
-            return
         if opened:
             self._open(trade.recv_ns)
+        if self._skip_zero_ids(trade.recv_ns, accepted, outputs):
+            return
+        if opened:
             missing = trade.trade_id - self.last_id - 1
             if missing > MISSING_MAX.get(self._channel, PENDING_MAX):
                 # One wrong id must not end the stream: the trade behind it decides.
@@ -192,15 +194,27 @@ class TradeSync:
         outputs.append(Diagnostic("warning", "trade_id", text, self._instrument))
         self._pending.clear()
 
-    def _skip_zero_ids(self, accepted: list[Trade]) -> bool:
-        """Step over ids that were placeholders; true when nothing is missing then."""
+    def _skip_zero_ids(self, now_ns: Ns, accepted: list[Trade], outputs: list[Output]) -> bool:
+        """Step over ids that were placeholders; true when nothing is missing then.
+
+        A placeholder may also bear the id of a trade that was lost, so what is stepped over is
+        recorded: nothing is left out in silence.
+        """
         if not self._zero_ids:
             return False
         while self.last_id + 1 in self._zero_ids:
-            self.last_id += 1
-            self._zero_ids.discard(self.last_id)
+            first = self.last_id + 1
+            while self.last_id + 1 in self._zero_ids:
+                self.last_id += 1
+                self._zero_ids.discard(self.last_id)
+            if first > self._first_missing:
+                self._record(self._first_missing, first - 1, now_ns, "", outputs, healed=True)
+            self._record(first, self.last_id, now_ns, _PLACEHOLDER, outputs, healed=False)
             while (trade := self._pending.pop(self.last_id + 1, None)) is not None:
                 self._accept(trade, accepted)
+            self._first_missing = self.last_id + 1
+        if self._pending:
+            self._last_missing = max(self._last_missing, min(self._pending) - 1)
         self._zero_ids = {key for key in self._zero_ids if key > self.last_id}
         return not self._pending
 
@@ -230,8 +244,8 @@ class TradeSync:
         while (trade := pending.pop(self.last_id + 1, None)) is not None:
             self._accept(trade, accepted)
         if pending:
-            self._skip_zero_ids(accepted)
-        if not pending:
+            self._skip_zero_ids(now_ns, accepted, outputs)
+        elif self._first_missing <= self._last_missing:
             self._record(self._first_missing, self._last_missing, now_ns, "", outputs, healed=True)
 
     def _give_up(
@@ -246,9 +260,10 @@ class TradeSync:
         self.last_id = missing_to
         while (trade := self._pending.pop(self.last_id + 1, None)) is not None:
             self._accept(trade, accepted)
-        if self._pending and not self._skip_zero_ids(accepted):
+        if self._pending:
             self._open(now_ns)
-            self._ask(now_ns, outputs)
+            if not self._skip_zero_ids(now_ns, accepted, outputs):
+                self._ask(now_ns, outputs)
 
     def _record(
         self,
