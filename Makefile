@@ -31,7 +31,7 @@ live: setup
 
 test: setup lint
 	$(BIN)/python scripts/check_dashboard.py
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=15
 
 campaign: setup
 	$(BIN)/python -m pytest -m campaign --timeout 0 -rA | tee campaign-results.txt

@@ -33,8 +33,14 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave campaigns to `make campaign`."""
+    """Leave campaigns to `make campaign`; keep folders together in the random order.
+
+    The desks that `api` and `browser` start would else run, and starve, beside other tests.
+    """
+    folders: dict[Path, int] = {}
+    items.sort(key=lambda item: folders.setdefault(item.path.parent, len(folders)))
     if "campaign" in (config.option.markexpr or ""):
         return
     kept = [item for item in items if item.get_closest_marker("campaign") is None]

@@ -186,14 +186,14 @@ class Talk:
         raise AssertionError(f"{len(found)} of {count} {kind.__name__} in {frames} frames")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def backend():
     running = Backend()
     yield running
     running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def desk(backend):
     edge = RunningEdge(backend)
     try:

@@ -1,6 +1,7 @@
 """The journal's rules one by one, on a virtual disk and on the real one."""
 
 import errno
+import itertools
 import random
 import time
 from pathlib import Path
@@ -106,6 +107,59 @@ def test_the_tail_waits_for_the_medium(virtual_disk):
     size = writer.bytes_written
     writer.pump(1000 * MS)
     assert writer.bytes_written == size
+
+
+class GrowingDisk:
+    """A disk on which a file is written while it is read: every look shows a few bytes more."""
+
+    def __init__(self, disk, steps):
+        self._disk = disk
+        self._steps = itertools.chain(steps, itertools.repeat(1 << 20))
+        self.visible = 0
+
+    def __getattr__(self, name):
+        return getattr(self._disk, name)
+
+    def read(self, path):
+        return GrowingFile(self, self._disk.read(path))
+
+    def look(self):
+        self.visible += next(self._steps)
+        return self.visible
+
+
+class GrowingFile:
+    def __init__(self, growing, file):
+        self._growing, self._file = growing, file
+
+    def read_at(self, offset, length):
+        visible = self._growing.look()
+        return self._file.read_at(offset, max(min(length, visible - offset), 0))
+
+    def size(self):
+        return min(self._growing.look(), self._file.size())
+
+    def close(self):
+        self._file.close()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_tail_takes_no_write_in_progress_for_damage(virtual_disk, seed):
+    disk = virtual_disk(seed)
+    writer = open_writer(disk)
+    for seq in range(100):
+        fill(writer, 1, seq, 10 * seq)
+        writer.pump(seq * 30 * MS)
+    writer.close()
+    # Between two looks the writer mostly adds a little, and now and then many blocks.
+    chance = random.Random(seed)
+    growing = GrowingDisk(disk, chance.choices((0, 1, 90, 9_000), (40, 40, 40, 1), k=4_000))
+    growing.visible = 4_096
+    tail = JournalTail(FOLDER, disk=growing)
+    seqs = []
+    while len(seqs) < 100:
+        seqs += [record.seq for block in tail.poll(max_bytes=900) for record in block.records()]
+    assert seqs == list(range(100))
 
 
 def test_the_tail_reads_no_more_than_asked(virtual_disk):

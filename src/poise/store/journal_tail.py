@@ -166,19 +166,29 @@ class JournalTail:
         segment = self._segment
         assert segment is not None
         block = segment.read_block(self._offset)
-        if block is not None:
-            self._offset = block.end.offset
-            self._synced_to = max(self._synced_to, block.synced_to)
-            return block
+        if block is None and segment.size() > self._offset:
+            block = self._read_unsound(segment, final=final)
+        if block is None:
+            return None
+        self._unsound_size = -1
+        self._offset = block.end.offset
+        self._synced_to = max(self._synced_to, block.synced_to)
+        return block
+
+    def _read_unsound(self, segment: Segment, *, final: bool) -> Block | None:
+        """Tell a write in progress from damage, where bytes are that make no sound block."""
         size = segment.size()
-        if size > self._offset:
-            # Half a block is what a write in progress looks like. Search what follows only when
-            # the file has grown since: the search reads everything behind.
-            grown = self._unsound_size not in {-1, size}
-            if final or (grown and segment.is_corrupt_at(self._offset)):
-                raise segment.corruption(self._offset)
-            self._unsound_size = size
-        return None
+        # Half a block is what a write in progress looks like. Search what follows only when
+        # the file has grown since: the search reads everything behind.
+        grown = self._unsound_size not in {-1, size}
+        self._unsound_size = size
+        if not final and not (grown and segment.is_corrupt_at(self._offset)):
+            return None
+        # The writer may have gone on between two looks, but never past what it had not written.
+        block = segment.read_block(self._offset)
+        if block is None:
+            raise segment.corruption(self._offset)
+        return block
 
 
 def journal_identity(folder: Path, disk: Disk | None = None) -> str | None:
