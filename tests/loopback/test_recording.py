@@ -119,3 +119,21 @@ def test_a_snapshot_belongs_to_the_one_symbol_of_its_file(tmp_path):
     mixed = write(tmp_path / "b", [*lines(3), late + other, late + SNAPSHOT])
     (error,) = Recording.open((mixed,)).errors
     assert "several symbols" in error.reason
+
+
+def test_answers_of_poise_record_name_their_symbol(tmp_path):
+    eth = (QUOTE % 3).replace(b"btcusdt", b"ethusdt").replace(b"BTCUSDT", b"ETHUSDT")
+    texts = [
+        b'1 {"rest":"rest:exchangeInfo:","data":{"symbols":[]}}',
+        b"2 " + QUOTE % 2,
+        b"3 " + eth,
+        b'4 {"rest":"rest:depth:ETHUSDT","data":' + SNAPSHOT + b"}",
+        b'5 {"rest":"rest:depth:BTCUSDT","data":' + SNAPSHOT.replace(b":5,", b":6,") + b"}",
+    ]
+    recording = Recording.open((write(tmp_path / "tape", texts),))
+    assert recording.errors == []
+    (survey,) = recording.surveys
+    assert sorted(survey.symbols) == ["BTCUSDT", "ETHUSDT"]
+    ids = {symbol: line.event.last_update_id for symbol, line in survey.snapshots.items()}
+    assert ids == {"ETHUSDT": 5, "BTCUSDT": 6}
+    assert [line.local_ns for line in recording.lines()] == [2, 3, 4, 5]

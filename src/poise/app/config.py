@@ -18,6 +18,12 @@ from poise.core.instrument import split_pair
 PREFIX = "POISE_"
 NOT_SETTINGS = {"POISE_DATA"}
 """Variables of ours that are no settings: the folder of recordings that tests read."""
+_WANTED = {
+    str: "a text in quotes",
+    int: "a whole number",
+    float: "a number",
+    tuple[str, ...]: "a list of texts",
+}
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,11 +78,10 @@ def load_config(path: Path | None, flags: dict[str, Any]) -> Config:
     if path is not None:
         merged.update(_from_file(path))
     merged.update(_from_environment())
-    merged.update({key: value for key, value in flags.items() if value not in (None, [], ())})
-    try:
-        config = msgspec.convert(merged, Config, strict=False)
-    except msgspec.ValidationError as error:
-        raise UserError(f"configuration: {error}") from None
+    for key, value in flags.items():
+        if value not in (None, [], ()):
+            merged[key] = _typed(key, value, f"--{key.replace('_', '-')}")
+    config = Config(**merged)
     _check(config)
     return config
 
@@ -88,9 +93,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid TOML: {error}") from None
-    for key in values:
-        _known(key, str(path))
-    return values
+    return {key: _typed(key, value, str(path)) for key, value in values.items()}
 
 
 def _from_environment() -> dict[str, Any]:
@@ -98,10 +101,21 @@ def _from_environment() -> dict[str, Any]:
     for name, text in os.environ.items():
         if name.startswith(PREFIX) and name not in NOT_SETTINGS:
             key = name.removeprefix(PREFIX).lower()
-            _known(key, f"environment variable {name}")
             listed = key in {"symbols", "pairs"}
-            values[key] = [part for part in text.split(",") if part] if listed else text
+            value = [part for part in text.split(",") if part] if listed else text
+            values[key] = _typed(key, value, f"environment variable {name}")
     return values
+
+
+def _typed(key: str, value: object, where: str) -> Any:
+    """The value as the key's type; an error names where it stands, the value and the type."""
+    _known(key, where)
+    (field,) = (field for field in msgspec.structs.fields(Config) if field.name == key)
+    try:
+        return msgspec.convert(value, field.type, strict=False)
+    except msgspec.ValidationError:
+        wanted = _WANTED[field.type]
+        raise UserError(f"{where}: {key} is {value!r}; write {wanted}") from None
 
 
 def _known(key: str, where: str) -> None:

@@ -2,7 +2,9 @@
 
 A line is a frame of a combined socket, `{"stream":"btcusdt@trade","data":{...}}`, or the answer of
 a `/depth` request, `{"lastUpdateId":...,"bids":[...],"asks":[...]}`. The latter does not say whose
-book it is; it belongs to the symbol of its file, so a file with such a line holds one symbol.
+book it is; it belongs to the symbol of its file, so a file with such a line holds one symbol. What
+`poise record` writes names it: `{"rest":"rest:depth:BTCUSDT","data":{"lastUpdateId":...}}`; other
+answers of that form are not played.
 Every line is checked before any is played, and what is wrong is kept as an error with file, line,
 reason and the number of good lines before it.
 """
@@ -39,7 +41,10 @@ Place = tuple[Path, int]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One good line: `stream` is empty for an in-line snapshot, whose `data` is the whole JSON."""
+    """One good line: `stream` is empty for an in-line snapshot, whose `data` is the whole JSON.
+
+    `named` tells whether the line itself says whose it is.
+    """
 
     local_ns: int
     stream: str
@@ -47,6 +52,12 @@ class Line:
     symbol: str
     event: Event | Snapshot
     place: Place
+    named: bool = True
+
+
+class _Answer(msgspec.Struct, frozen=True, gc=False):
+    rest: str
+    data: msgspec.Raw
 
 
 class _Frame(msgspec.Struct, frozen=True, gc=False):
@@ -54,18 +65,24 @@ class _Frame(msgspec.Struct, frozen=True, gc=False):
     data: msgspec.Raw
 
 
+_decode_answer = msgspec.json.Decoder(_Answer).decode
 _decode_frame = msgspec.json.Decoder(_Frame).decode
 
 
-def parse_line(text: bytes, symbol_of_file: str, place: Place) -> Line:
-    """Check one line and take it apart; raises ValueError with the reason."""
+def parse_line(text: bytes, symbol_of_file: str, place: Place) -> Line | None:
+    """Check one line and take it apart; None for a REST answer that is not played.
+
+    Raises ValueError with the reason.
+    """
     stamp, space, body = text.partition(b" ")
     if not space or not stamp.isdigit() or len(stamp) > _MAX_NS_DIGITS:
         raise ValueError("does not begin with a local time in ns and a space")
     try:
         if body.startswith(b'{"lastUpdateId"'):
             snapshot = decode_snapshot(body)
-            return Line(int(stamp), "", body, symbol_of_file, snapshot, place)
+            return Line(int(stamp), "", body, symbol_of_file, snapshot, place, named=False)
+        if body.startswith(b'{"rest"'):
+            return _parse_answer(int(stamp), body, place)
         frame = _decode_frame(body)
         data = bytes(frame.data)
         symbol, _, suffix = frame.stream.partition("@")
@@ -75,6 +92,15 @@ def parse_line(text: bytes, symbol_of_file: str, place: Place) -> Line:
     if symbol != event.s.lower():
         raise ValueError(f"stream {frame.stream} carries an event of {event.s}")
     return Line(int(stamp), frame.stream, data, event.s, event, place)
+
+
+def _parse_answer(local_ns: int, body: bytes, place: Place) -> Line | None:
+    answer = _decode_answer(body)
+    source, _, symbol = answer.rest.rpartition(":")
+    if source != "rest:depth":
+        return None
+    data = bytes(answer.data)
+    return Line(local_ns, "", data, symbol, decode_snapshot(data), place)
 
 
 @dataclass(slots=True)
@@ -95,6 +121,8 @@ class Survey:
     samples: dict[str, TradeEvent | QuoteEvent] = field(default_factory=dict)
     """First trade or quote of each symbol; tells its decimals where there is no snapshot."""
     snapshots: dict[str, Line] = field(default_factory=dict)
+    nameless: bool = False
+    """Whether a snapshot did not say whose it is."""
     event_ahead_ms: int = 0
     """Venue time minus local time at the first event."""
 
@@ -168,15 +196,21 @@ def _take(survey: Survey, text: bytes, number: int) -> None:
     """Check a line and count it."""
     symbol = survey.symbols[0] if survey.symbols else ""
     line = parse_line(text, symbol, (survey.path, number))
+    if line is None:
+        survey.skip.add(number)
+        return
     check_numbers(line.event)
     if line.local_ns < survey.last_ns:
         raise ValueError(f"local time goes back from {survey.last_ns} to {line.local_ns}")
     if not line.stream:
-        if len(survey.symbols) > 1:
+        if len(survey.symbols) > 1 and not line.named:
             raise ValueError("an in-line snapshot in a file of several symbols names none of them")
         survey.snapshots.setdefault(line.symbol, line)
+        survey.nameless |= not line.named
+        if line.named and line.symbol not in survey.symbols:
+            survey.symbols.append(line.symbol)
     elif line.symbol not in survey.symbols:
-        if survey.snapshots and survey.symbols:
+        if survey.nameless and survey.symbols:
             raise ValueError(f"{line.symbol} appears in a file whose snapshot names no symbol")
         survey.symbols.append(line.symbol)
     if line.stream:
@@ -204,4 +238,6 @@ def _play(survey: Survey) -> Iterator[Line]:
     good = None if survey.stop_at is None else survey.stop_at - 1
     for number, text in enumerate(islice(_texts(survey.path), good), 1):
         if number not in survey.skip:
-            yield parse_line(text, symbol, (survey.path, number))
+            line = parse_line(text, symbol, (survey.path, number))
+            if line is not None:
+                yield line
