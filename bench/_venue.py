@@ -20,7 +20,7 @@ from _feed import stamp
 from _stages import exchange_info, snapshot
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_STAMP_NS = 3_000
+_STAMP_NS = 1_000
 _PR_SET_TIMERSLACK = 29
 PAST_S = 330
 STREAMS = 3
