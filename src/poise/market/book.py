@@ -65,57 +65,82 @@ def _set(rows: np.ndarray, size: int, key: int, qty: int) -> int:
 
 
 @kernel
+def _gallop(rows: np.ndarray, start: int, size: int, key: int) -> int:
+    """First index from `start` on whose key is not below `key`; quick where it is near."""
+    reach = 1
+    low = start
+    while low + reach <= size and rows[low + reach - 1, 0] < key:
+        low += reach
+        reach *= 2
+    high = min(low + reach - 1, size)
+    while low < high:
+        middle = (low + high) // 2
+        if rows[middle, 0] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def _move(rows: np.ndarray, start: int, end: int, by: int) -> None:
+    """Move rows ``start..end`` by some places, whichever way."""
+    if by < 0:
+        for i in range(start, end):
+            rows[i + by, 0] = rows[i, 0]
+            rows[i + by, 1] = rows[i, 1]
+    else:
+        for i in range(end - 1, start - 1, -1):
+            rows[i + by, 0] = rows[i, 0]
+            rows[i + by, 1] = rows[i, 1]
+
+
+@kernel
 def _merge(rows: np.ndarray, size: int, levels: np.ndarray, sign: int, step: int) -> int:
     """Set sorted levels, towards the touch with `step` 1; returns the new number of levels.
 
-    One walk towards the touch sets what is known and closes up over what is removed, one walk back
-    makes room for what is new: a row moves twice at most, however many levels change.
+    What is known is set in its place. Levels that come or go shift the rows behind them by how
+    many came less how many went before, and where that is nothing no row moves. Rows that shift
+    down are moved first, from the bottom up, then those that shift up, from the touch down: so
+    none is overwritten before it has moved.
     """
     count = levels.shape[0]
-    places = np.empty(count, dtype=np.int64)
-    added = 0
+    starts = np.empty(count, dtype=np.int64)
+    ends = np.empty(count + 1, dtype=np.int64)  # of the segment before
+    shifts = np.empty(count, dtype=np.int64)
+    news = np.empty(count, dtype=np.int64)
+    segments = shift = at = 0
     level = 0 if step > 0 else count - 1
-    put = at = _find(rows, size, sign * levels[level, 0])
-    for n in range(count):
+    for _ in range(count):
         key = sign * levels[level, 0]
         qty = levels[level, 1]
+        at = _gallop(rows, at, size, key)
+        known = at < size and rows[at, 0] == key
+        if known and qty != 0:
+            rows[at, 1] = qty
+        elif known or qty != 0:  # removing an unknown level is normal, says the venue
+            # `news` holds the level that stands before the segment, if it is one that comes.
+            news[segments] = -1 if known else level
+            ends[segments] = at
+            at += known
+            shift += -1 if known else 1
+            starts[segments] = at
+            shifts[segments] = shift
+            segments += 1
         level += step
-        if put == at:
-            while at < size and rows[at, 0] < key:
-                at += 1
-            put = at
-        while at < size and rows[at, 0] < key:
-            rows[put, 0] = rows[at, 0]
-            rows[put, 1] = rows[at, 1]
-            at += 1
-            put += 1
-        places[n] = -1
-        if at < size and rows[at, 0] == key:
-            if qty == 0:
-                at += 1
-            else:
-                rows[at, 1] = qty
-        elif qty != 0:  # removing an unknown level is normal, says the venue
-            places[n] = put
-            added += 1
-    while put != at and at < size:
-        rows[put, 0] = rows[at, 0]
-        rows[put, 1] = rows[at, 1]
-        at += 1
-        put += 1
-    end = size - (at - put)
-    size = end + added
-    for n in range(count - 1, -1, -1):
-        level -= step
-        if places[n] >= 0:
-            while end > places[n]:
-                end -= 1
-                rows[end + added, 0] = rows[end, 0]
-                rows[end + added, 1] = rows[end, 1]
-            added -= 1
-            rows[end + added, 0] = sign * levels[level, 0]
-            rows[end + added, 1] = levels[level, 1]
-    return size
+    ends[segments] = size
+    for n in range(segments):
+        if shifts[n] < 0:
+            _move(rows, starts[n], ends[n + 1], shifts[n])
+    for n in range(segments - 1, -1, -1):
+        if shifts[n] > 0:
+            _move(rows, starts[n], ends[n + 1], shifts[n])
+    for n in range(segments):
+        if news[n] >= 0:
+            put = starts[n] + shifts[n] - 1
+            rows[put, 0] = sign * levels[news[n], 0]
+            rows[put, 1] = levels[news[n], 1]
+    return size + shift
 
 
 @kernel

@@ -174,7 +174,10 @@ class BookSync:
             if same is not None:
                 self._check(same, diff.recv_ns, outputs)
             # Ids count upward, so what is at or below the book's can never be compared again.
-            self._quotes = {key: value for key, value in quotes.items() if key > diff.last_id}
+            if next(reversed(quotes)) <= diff.last_id:
+                quotes.clear()
+            else:
+                self._quotes = {key: value for key, value in quotes.items() if key > diff.last_id}
 
     def _check(self, quote: Quote, now_ns: Ns, outputs: list[Output]) -> None:
         self.checks += 1
