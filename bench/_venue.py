@@ -20,7 +20,8 @@ from _feed import stamp
 from _stages import exchange_info, snapshot
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_STAMP_NS = 1_000
+_STAMP_NS = 2_000
+_AT_ONCE = 64
 _PR_SET_TIMERSLACK = 29
 PAST_S = 330
 STREAMS = 3
@@ -50,6 +51,7 @@ class _Venue:
         self._subscribed = 0
         self._paged = {}
         self._changed = threading.Condition()
+        self._writing = threading.Lock()
         server = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = server.getsockname()[1]
         threading.Thread(target=self._accept, args=(server,), daemon=True).start()
@@ -76,7 +78,7 @@ class _Venue:
         stamp(wire, places, times)
         if time.time_ns() > start:
             raise RuntimeError("stamping took longer than foreseen: the machine is too busy")
-        late_ns = _send(self._flow, memoryview(wire), ends.tolist(), times.tolist())
+        late_ns = _send(self._flow, self._writing, memoryview(wire), ends.tolist(), times.tolist())
         return first, times.tobytes(), late_ns
 
     # --- the venue's side of the sockets, one thread each
@@ -112,7 +114,8 @@ class _Venue:
         public = target.startswith("/public")
         for kind, payload in _frames_of(lines):
             if kind == 9:
-                peer.sendall(bytes((0x8A, len(payload))) + payload)
+                with self._writing:
+                    peer.sendall(bytes((0x8A, len(payload))) + payload)
                 continue
             command = json.loads(payload)
             peer.sendall(_text(json.dumps({"result": None, "id": command["id"]}).encode()))
@@ -196,8 +199,12 @@ def _klines(ix, interval, limit):
     return rows
 
 
-def _send(peer, wire, ends, times):
-    """Keep the schedule; returns the latest start of a `send` behind its intended time."""
+def _send(peer, writing, wire, ends, times):
+    """Keep the schedule; returns the latest start of a `send` behind its intended time.
+
+    A `send` that waits for room holds the lock, so that no pong lands in the middle of a frame; it
+    takes few frames, so that no pong is late.
+    """
     at = begin = latest = 0
     count = len(times)
     clock, sleep, due = time.time_ns, time.sleep, bisect.bisect_right
@@ -207,10 +214,11 @@ def _send(peer, wire, ends, times):
             sleep(wait / 1e9)
         now = clock()
         latest = max(latest, now - times[at])
-        upto = due(times, now, at)
+        upto = min(due(times, now, at), at + _AT_ONCE)
         if upto > at:
             end = ends[upto - 1]
-            peer.sendall(wire[begin:end])
+            with writing:
+                peer.sendall(wire[begin:end])
             at, begin = upto, end
     return latest
 

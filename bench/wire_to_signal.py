@@ -11,6 +11,8 @@ frames as 50 instruments (see `_feed`), open loop; 100 pairs on 3 timeframes, wa
 - ``send_p50_us`` ..: to the same end from the time at which the sender *intended* to send, so a
   late sender and the kernel count too.
 - ``saturation_msg_s``: highest rate at which the queue still runs empty in every second of 30.
+- ``edge_alive``, ``edge_killed``: the same before and after a ``kill -9`` of the edge; saturation
+  is measured after it.
 - ``stages``: microseconds of each room by kind, called one by one in this process, beforehand.
 
 The machine's other tenants are in every figure: look at ``machine.load`` and ``steal_percent``.
@@ -21,6 +23,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -81,7 +84,7 @@ class Bench:
         self.core = self.edge = None
         self._port = port
 
-    def start(self, *, edge):
+    def start(self, *, edge, client=True):
         """Start core and, where asked for, edge and client."""
         names, port = self.feed.symbols, self._port
         settings = CoreSettings(
@@ -99,8 +102,8 @@ class Bench:
         if edge:
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
             address = self.begin_edge(settings)
-            self._client = threading.Thread(target=_listen, args=(address,), daemon=True)
-            self._client.start()
+            if client:
+                threading.Thread(target=_listen, args=(address,), daemon=True).start()
 
     def begin(self, name, work, settings):
         child = Child(name, work, settings)
@@ -152,7 +155,11 @@ class Bench:
         self._orders.send((rate, seconds, self.pace))
         if not self._orders.poll(seconds * 4 + 90):
             raise RuntimeError("the sender is stuck")
-        first, times, late_ns = self._orders.recv()
+        try:
+            first, times, late_ns = self._orders.recv()
+        except EOFError:
+            self.look()
+            raise RuntimeError(f"the sender died; the core said {self.said[-5:]}") from None
         assert first == self.sent
         self.sent += count
         done = self.ring.wait(self.sent - 1, patience_s)
@@ -170,13 +177,12 @@ class Bench:
             pids["edge"] = self.edge.pid
         return {name: cpu_seconds(pid) for name, pid in pids.items()}
 
-    def end_edge(self):
-        """Stop the edge: saturation is the core's."""
-        if self.edge:
-            self.children.remove(self.edge)
-            self.edge.stop()
-            self.edge.join()
-            self.edge = None
+    def kill_edge(self):
+        """`kill -9` it; returns when."""
+        edge, self.edge = self.edge, None
+        self.children.remove(edge)
+        os.kill(edge.pid, signal.SIGKILL)
+        return time.time_ns()
 
     def close(self):
         for child in reversed(self.children):
@@ -196,6 +202,12 @@ class Stretch:
         self.intended, self.recv, self.end, self.kinds, self.late_ns = (
             intended, recv, end, kinds, late_ns,
         )  # fmt: skip
+
+    def part(self, rows):
+        """Some of its frames."""
+        return Stretch(
+            self.intended[rows], self.recv[rows], self.end[rows], self.kinds[rows], self.late_ns
+        )
 
     def latencies(self):
         quotes = self.kinds == QUOTE
@@ -268,6 +280,20 @@ def measured(bench, rate, seconds):
     }
 
 
+def edge_killed(bench, rate, seconds):
+    """Latencies of a stretch in whose middle the edge dies, before and after it."""
+    killed = []
+    timer = threading.Timer(3 + seconds / 2, lambda: killed.append(bench.kill_edge()))
+    timer.start()
+    stretch = bench.play(rate, seconds)
+    timer.join()
+    before = stretch.intended < killed[0]
+    return {
+        f"edge_{name}": stretch.part(rows).latencies()
+        for name, rows in (("alive", before), ("killed", ~before))
+    }
+
+
 def saturation(bench, seconds, start):
     """Bracket the rate, then halve the bracket; every trial is told."""
     low, high, trials = 0, 0, []
@@ -309,9 +335,9 @@ def soak(bench, rate, minutes):
     }
 
 
-def work(options, folder):
+def work(options, folder, result):
     feed = Feed(recordings(), INSTRUMENTS)
-    result = {"bench": "wire_to_signal", "machine": machine(), "pace": options.pace}
+    result |= {"bench": "wire_to_signal", "machine": machine(), "pace": options.pace}
     result["alone"] = options.alone
     bench = Bench(feed, folder, options.pace)
     try:
@@ -322,13 +348,13 @@ def work(options, folder):
         result["edge"] = bench.edge is not None
         if options.soak:
             result |= soak(bench, options.rate, options.soak)
+        if bench.edge:
+            result |= edge_killed(bench, options.rate, options.seconds)
         if not options.no_saturation:
-            bench.end_edge()
             result |= saturation(bench, 6 if options.quick else 30, options.start)
         result["alarms"] = [text for text in bench.said if text.startswith("alarm")][:5]
     finally:
         bench.close()
-    return result
 
 
 def main():
@@ -356,13 +382,14 @@ def main():
     if options.alone:
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(5))  # inherited by the children
     folder = Path(tempfile.mkdtemp(prefix="poise-wire-", dir=options.folder))
+    result = {}
     try:
-        result = work(options, folder)
+        work(options, folder, result)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    for name, value in result.items():
-        target = f"   (target {TARGETS[name]:,})" if name in TARGETS else ""
-        print(f"{name:22} {value}{target}")
+        for name, value in result.items():
+            target = f"   (target {TARGETS[name]:,})" if name in TARGETS else ""
+            print(f"{name:22} {value}{target}")
     if options.json:
         print(json.dumps(result))
 
