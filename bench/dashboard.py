@@ -5,7 +5,8 @@
 The desk of `wire_to_signal` (50 instruments, 100 pairs on 3 timeframes, journal, lake, API) with
 one real browser, on each screen in turn.
 
-- ``fps``: animation frames a second that the page was given, over the whole stretch.
+- ``fps``: animation frames a second that the page was given, over the whole stretch. What an empty
+  page gets at the same time, ``blank_fps``, is all that the machine has to give.
 - ``gap_p99_ms``: between two animation frames.
 - ``lag_p95_ms``: from the server's stamp of a live frame to the page's acknowledgement, which it
   sends when it has painted it. Both clocks are this machine's.
@@ -77,6 +78,11 @@ RESET = "() => { const n = window.__bench; n.frames = []; n.lags = []; n.bytes =
 HEAP = "() => performance.memory.usedJSHeapSize / 1e6"
 
 
+def fps(frames):
+    """Mean animation frames a second."""
+    return round(float(1e3 * (len(frames) - 1) / (frames[-1] - frames[0])), 1)
+
+
 def measured(page, seconds):
     """What the page noted while it stayed on one screen."""
     page.wait_for_timeout(SETTLE_MS)
@@ -90,7 +96,7 @@ def measured(page, seconds):
     if len(lags) == 0:
         raise SystemExit("the page painted no live frame")
     return {
-        "fps": round(1e3 * (len(frames) - 1) / (frames[-1] - frames[0]), 1),
+        "fps": fps(frames),
         "gap_p99_ms": round(float(np.percentile(np.diff(frames), 99)), 1),
         "lag_p50_ms": round(float(np.percentile(lags, 50)), 1),
         "lag_p95_ms": round(float(np.percentile(lags, 95)), 1),
@@ -112,9 +118,11 @@ def watch(address, routes, seconds):
         )
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.add_init_script(WATCH)
+        page.goto("about:blank")
+        page.wait_for_timeout(seconds * 1_000)
+        result = {"blank_fps": fps(page.evaluate("() => __bench.frames"))}
         page.goto(address)
         page.wait_for_url("**/market**")
-        result = {}
         for route in routes:
             page.goto(address.partition("/login")[0] + route)
             result[route] = measured(page, seconds)
@@ -137,7 +145,7 @@ def main():
     try:
         bench.start(edge=True, client=False)
         routes = ("/market", f"/pairs/{feed.symbols[0]}/{feed.symbols[1]}")
-        long_enough = (len(routes) + 1) * (options.seconds + SETTLE_MS / 1e3 + 10)
+        long_enough = (len(routes) + 2) * (options.seconds + SETTLE_MS / 1e3 + 10)
         flow = threading.Thread(target=bench.play, args=(options.rate, long_enough))
         flow.start()
         result |= watch(bench.ready["edge"], routes, options.seconds)
