@@ -18,6 +18,7 @@ from poise.runtime.edge_history import History, LakeReader, warm_from_lake
 from poise.runtime.edge_lake import EdgeLake
 from poise.runtime.edge_link import CoreLink, Present
 from poise.runtime.edge_tail import JournalFeed
+from poise.runtime.kernels import warm_history_kernel
 from poise.runtime.replica import Replica
 from poise.runtime.settings import EdgeSettings
 from poise.store.journal_tail import journal_identity
@@ -69,7 +70,10 @@ class Edge:
     async def start(self) -> None:
         """Open the lake, begin to read the journal, and wait for the core for a while."""
         self._tasks.append(asyncio.create_task(self._listen()))
-        await self.core.wait_for_hello(HELLO_TIMEOUT_S)
+        # Before the first request: compiling would hold up every page for seconds.
+        await asyncio.gather(
+            self.core.wait_for_hello(HELLO_TIMEOUT_S), asyncio.to_thread(warm_history_kernel)
+        )
         if self.settings.lake:
             self._open_lake()
         self._feed = JournalFeed(
