@@ -42,8 +42,9 @@ def cpu_seconds(pid):
 
 
 def rss_mb(pid):
-    """Resident megabytes."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 2**20
+    """Resident megabytes of its own: pages shared with others, as the ring, are not counted."""
+    _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
+    return (int(resident) - int(shared)) * _PAGE / 2**20
 
 
 def others_busy_s():
